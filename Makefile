@@ -1,0 +1,41 @@
+# make demo: an assistant raised from nothing; make test: every test and linter.
+# TORCH_INDEX=https://… takes torch from a CPU-only index (a smaller download where there is no GPU).
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+OUT ?= runs/demo
+PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+BIN = $(VENV)/bin
+
+.PHONY: demo test test-slow lint results library clean
+
+demo: $(VENV)/.demo
+	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
+	$(BIN)/fledge chat $(OUT)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV)"
+	@start=$$(date +%s); $(BIN)/python -m pip install $(PIP_FLAGS) -e . && echo "installed in $$(( $$(date +%s) - start )) s"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install $(PIP_FLAGS) -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info
