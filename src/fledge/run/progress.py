@@ -11,7 +11,7 @@ PLAIN_EVERY_SECONDS = 15.0
 
 def duration(seconds: float) -> str:
     """``75`` → ``1m15s``."""
-    seconds = int(round(max(0.0, seconds)))
+    seconds = round(max(0.0, seconds))
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     if hours:
