@@ -1,0 +1,29 @@
+"""Linear maps without bias whose float32 weights are cast to the input's type at use."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Module):
+    """``x @ weight.T``; ``weight`` (out, in) is the float32 master, the product runs in the type of ``x``."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_out, n_in))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))
+
+
+def joined(x: Tensor, *maps: nn.Module) -> tuple[Tensor, ...]:
+    """The outputs of several maps of one input by a single product, which is faster than several small ones.
+
+    Falls back to calling each where one is no plain :class:`Linear` (an adapter around it, say).
+    """
+    if not all(type(m) is Linear for m in maps):
+        return tuple(m(x) for m in maps)
+    weights = [m.weight.to(x.dtype) for m in maps]
+    return F.linear(x, torch.cat(weights)).split([w.shape[0] for w in weights], dim=-1)

@@ -1,0 +1,41 @@
+"""Settings of the optimizer. No torch in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fledge.run.settings import setting
+from fledge.types import FledgeError
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Muon for the matrices of the blocks, AdamW for the rest.
+
+    The rates are those of a model 768 wide (AdamW's are scaled by (width/768)^-1/2, see ``rates.py``) and are
+    multiplied by ``scale`` and by the schedule.
+    """
+
+    scale: float = setting(1.0, "multiplies every learning rate")
+    matrix_lr: float = setting(0.02, "learning rate of the block matrices (Muon)")
+    embedding_lr: float = setting(0.3, "learning rate of the token embeddings (AdamW), at width 768")
+    head_lr: float = setting(0.008, "learning rate of the output head (AdamW), at width 768")
+    norm_lr: float = setting(0.015, "learning rate of the norm weights (AdamW)")
+    weight_decay: float = setting(0.1, "decoupled weight decay of the block matrices, as a share of the learning rate")
+    momentum: float = setting(0.95, "Muon's Nesterov momentum")
+    beta1: float = setting(0.8, "AdamW's decay of the mean gradient")
+    beta2: float = setting(0.95, "AdamW's decay of the squared gradient")
+    eps: float = setting(1e-10, "AdamW's epsilon")
+    newton_schulz_steps: int = setting(5, "iterations that orthogonalise Muon's update")
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "matrix_lr", "embedding_lr", "head_lr", "norm_lr", "weight_decay", "eps"):
+            if getattr(self, name) < 0:
+                raise FledgeError(f"{name} must not be negative, got {getattr(self, name)}", where=name)
+        for name in ("momentum", "beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise FledgeError(f"{name} must lie in [0, 1), got {getattr(self, name)}", where=name)
+        if not 1 <= self.newton_schulz_steps <= 20:
+            raise FledgeError(
+                f"newton_schulz_steps must lie in 1 to 20, got {self.newton_schulz_steps}", where="newton_schulz_steps"
+            )

@@ -1,0 +1,108 @@
+"""Settings of training. No torch in here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from fledge.model.config import ModelConfig
+from fledge.optim.config import OptimConfig
+from fledge.run.settings import setting
+from fledge.types import FledgeError
+
+TOKENS_PER_PARAMETER = 12
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What every trained stage shares. Batch and budget are in tokens: cutting the work up never changes the result."""
+
+    context_length: int = setting(256, "tokens a row")
+    batch_tokens: int = setting(8192, "tokens an optimizer step, a multiple of context_length")
+    tokens: int = setting(0, "tokens to train on in all; 0 = the stage's own rule")
+    seed: int = setting(0, "seed of initial weights and of the order of rows")
+    optim: OptimConfig = setting(OptimConfig(), "optimizer")
+    warmup: float = setting(0.01, "share of the steps in which the learning rate rises")
+    decay: float = setting(0.65, "share of the steps, at the end, in which the learning rate falls")
+    final_lr: float = setting(0.05, "learning rate at the last step, as a share of the highest")
+    clip: float = setting(0.0, "largest gradient norm; 0 = never clip (the norm is logged anyway)")
+    z_loss: float = setting(0.0, "weight of the squared log-normaliser, which keeps logits small")
+    micro_batch_rows: int = setting(0, "rows in one forward pass; 0 = as many as the memory holds")
+    precision: Literal["auto", "bf16", "fp32"] = setting("auto", "arithmetic; auto = the faster by a short measurement")
+    compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto = if it works and the run repays it")
+    attention: Literal["auto", "products", "sdpa"] = setting("auto", "attention kernel; auto = the faster")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, mps")
+    threads: int = setting(0, "processor threads; 0 = all")
+    eval_every: int = setting(250, "steps between measurements on held-out rows; 0 = only at the end")
+    sample_every: int = setting(250, "steps between samples; 0 = only at the end")
+    checkpoint_every: int = setting(250, "steps between checkpoints; 0 = only log-spaced ones and the last")
+    log_spaced_checkpoints: bool = setting(True, "also save at steps 1, 2, 4, 8, … and keep these for good")
+    keep: int = setting(2, "newest checkpoints kept beside the log-spaced ones")
+    max_bad_steps: int = setting(3, "steps in a row with a loss that is no number before training stops")
+
+    def __post_init__(self) -> None:
+        for name, least in (("context_length", 2), ("batch_tokens", 1), ("keep", 1), ("max_bad_steps", 1)):
+            if getattr(self, name) < least:
+                raise FledgeError(f"{name} must be at least {least}, got {getattr(self, name)}", where=name)
+        for name in ("tokens", "micro_batch_rows", "threads", "eval_every", "sample_every", "checkpoint_every"):
+            if getattr(self, name) < 0:
+                raise FledgeError(f"{name} must not be negative, got {getattr(self, name)}", where=name)
+        if self.batch_tokens % self.context_length:
+            raise FledgeError(
+                f"batch_tokens ({self.batch_tokens}) must be a multiple of context_length ({self.context_length})",
+                where="batch_tokens",
+            )
+        if self.micro_batch_rows and self.batch_rows % self.micro_batch_rows:
+            raise FledgeError(
+                f"micro_batch_rows ({self.micro_batch_rows}) must divide the {self.batch_rows} rows of a batch",
+                where="micro_batch_rows",
+            )
+        for name in ("warmup", "decay", "final_lr"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise FledgeError(f"{name} is a share from 0 to 1, got {getattr(self, name)}", where=name)
+        if self.warmup + self.decay > 1:
+            raise FledgeError(f"warmup and decay add up to {self.warmup + self.decay:g}, more than 1", where="decay")
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of an optimizer step."""
+        return self.batch_tokens // self.context_length
+
+    def n_steps(self, tokens: int | None = None) -> int:
+        """Optimizer steps that ``tokens`` (default: the setting) pay for, at least one."""
+        return max(1, (self.tokens if tokens is None else tokens) // self.batch_tokens)
+
+
+@dataclass(frozen=True)
+class ModelOverrides:
+    """Sizes that replace what ``depth`` derives; None = derived."""
+
+    d_model: int | None = setting(None, "width of the residual stream")
+    n_heads: int | None = setting(None, "attention heads")
+    n_kv_heads: int | None = setting(None, "key and value heads; fewer than n_heads = grouped-query attention")
+    head_dim: int | None = setting(None, "width of one head")
+    d_ff: int | None = setting(None, "width of the gated MLP")
+    rope_theta: float | None = setting(None, "base of the rotary positions")
+    tie_embeddings: bool | None = setting(None, "one matrix for embeddings and output head")
+
+
+@dataclass(frozen=True)
+class PretrainConfig(TrainConfig):
+    """A base model from nothing. ``tokens = 0`` means 12 for each parameter of block matrices and head."""
+
+    depth: int = setting(4, "layers; the width is 64 times as much, and heads, rates and horizon follow")
+    model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth < 1:
+            raise FledgeError(f"depth must be at least 1, got {self.depth}", where="depth")
+
+    def model_config(self, vocab_size: int) -> ModelConfig:
+        """The model's sizes, derived from the dial and overridden."""
+        return ModelConfig.from_depth(self.depth, vocab_size, **asdict(self.model))
+
+    def horizon(self, model: ModelConfig) -> int:
+        """Tokens to train on: the setting, or 12 for each matrix parameter (nanochat's ratio), in whole steps."""
+        tokens = self.tokens or TOKENS_PER_PARAMETER * model.n_matrix_parameters
+        return self.n_steps(tokens) * self.batch_tokens
