@@ -112,14 +112,17 @@ _STYLE = """
 figure img{background:#fff;border-radius:6px}}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:60rem;margin:0 auto;padding:2rem 1.25rem 4rem}
-h1{font-size:1.9rem;margin:.2em 0}h2{margin-top:2.4em;font-size:1.25rem;border-bottom:1px solid var(--line);padding-bottom:.25em}
+h1{font-size:1.9rem;margin:.2em 0}h2{margin-top:2.4em;font-size:1.25rem;border-bottom:1px solid var(--line);
+padding-bottom:.25em}
 .lead,figcaption{color:var(--soft)}
 table{border-collapse:collapse;margin:1em 0;display:block;overflow-x:auto;font-variant-numeric:tabular-nums}
-th,td{padding:.35em .8em;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}th{color:var(--soft);font-weight:600}
+th,td{padding:.35em .8em;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
+th{color:var(--soft);font-weight:600}
 td.n,th.n{text-align:right}
 pre{background:var(--wash);padding:.9em 1em;border-radius:6px;overflow-x:auto;white-space:pre-wrap;font-size:.88rem}
 figure{margin:1.2em 0}figure img{width:100%;height:auto}
-.sample{background:var(--wash);padding:.9em 1em;border-radius:6px;margin:1em 0;white-space:pre-wrap;overflow-wrap:anywhere}
+.sample{background:var(--wash);padding:.9em 1em;border-radius:6px;margin:1em 0;white-space:pre-wrap;
+overflow-wrap:anywhere}
 .sample b{display:block;color:var(--soft);font-weight:600;font-size:.85rem}
 .sample span{border-bottom:3px solid}
 .given{color:var(--soft);border:0!important}
