@@ -1,4 +1,4 @@
-"""Kill a run with SIGKILL at random moments in every stage, resume it each time, and compare it with an undisturbed one.
+"""Kill a run with SIGKILL at random moments in every stage, resume it each time, compare it with an undisturbed one.
 
     python benchmarks/sigkill.py [--recipe recipes/smoke.toml] [--kills 10] [--seed 0] [--json FILE]
 
