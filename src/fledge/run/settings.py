@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from fledge.run.setting_types import dataclass_of, expected, has_default, shown, without_none
 from fledge.types import FledgeError
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def load(cls: type[T], data: Mapping[str, Any], origin: Origin | None = None, pa
             raise unknown_key(key, list(fields), where=_where(value, origin, here), table=path)
         values[key] = _load_value(hints[key], value, fields[key].metadata, origin, here)
     for name, item in fields.items():
-        if name not in values and not _has_default(item):
+        if name not in values and not has_default(item):
             raise FledgeError(
                 f"{name} is missing", where=origin.where(path), fix=f"give {name} = {_example(hints[name])}"
             )
@@ -89,17 +90,17 @@ def load(cls: type[T], data: Mapping[str, Any], origin: Origin | None = None, pa
 
 
 def _load_value(kind: Any, value: Any, metadata: Mapping[str, Any], origin: Origin, path: Path_) -> Any:
-    nested = _dataclass_of(kind)
+    nested = dataclass_of(kind)
     if nested is not None and isinstance(value, Mapping):
         return load(nested, value, origin, path)
-    if isinstance(value, Mapping) and typing.get_origin(_without_none(kind)) is dict:
-        item = typing.get_args(_without_none(kind))[1]
+    if isinstance(value, Mapping) and typing.get_origin(without_none(kind)) is dict:
+        item = typing.get_args(without_none(kind))[1]
         return {str(key): _load_value(item, each, metadata, origin, (*path, str(key))) for key, each in value.items()}
     where = _where(value, origin, path)
     try:
         result = _coerce(kind, value)
     except _Mismatch:
-        raise FledgeError(f"expected {expected(kind)}, got {_shown(value)}", where=where) from None
+        raise FledgeError(f"expected {expected(kind)}, got {_given(value)}", where=where) from None
     choices = metadata.get("choices")
     for each in result if isinstance(result, tuple) else (result,):
         if choices and each is not None and each not in choices:
@@ -113,9 +114,8 @@ def _coerce(kind: Any, value: Any) -> Any:
     """``value`` (from TOML or :class:`Words`) as ``kind``; raises _Mismatch."""
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None or _word(value) == "none":
-            if type(None) in typing.get_args(kind):
-                return None
+        if (value is None or _word(value) == "none") and type(None) in typing.get_args(kind):
+            return None
         for each in typing.get_args(kind):
             try:
                 return _coerce(each, value)
@@ -172,23 +172,6 @@ def _from_word(kind: Any, word: str) -> Any:
     return word
 
 
-def expected(kind: Any) -> str:
-    """A type in words: ``a whole number``."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join("none" if arg is type(None) else expected(arg) for arg in args)
-    if origin is Literal:
-        return ("one of " if len(args) > 1 else "") + ", ".join(map(str, args))
-    if origin is tuple:
-        if args[1:] == (Ellipsis,):
-            return f"a list (of each {expected(args[0])})"
-        return f"a list of {len(args)} ({', '.join(map(expected, args))})"
-    if origin is dict:
-        return f"a table of name = {expected(args[1])}"
-    named = {int: "a whole number", float: "a number", bool: "true or false (as a flag: on or off)", str: "text"}
-    return named.get(kind, "a table of settings")
-
-
 def unknown_key(key: str, known: Sequence[str], *, where: str, table: Path_ = ()) -> FledgeError:
     """The error for a key that no setting has, with the nearest one that exists."""
     close = _close(key, known)
@@ -221,77 +204,6 @@ def settings_hash(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class SettingRow:
-    """One line of a table of settings."""
-
-    name: str
-    type: str
-    default: str
-    help: str
-    affects_result: bool = True
-
-
-def settings_table(cls: type, prefix: str = "") -> list[SettingRow]:
-    """Every setting of a dataclass, nested ones with dotted names, in the order of the code."""
-    hints, rows = typing.get_type_hints(cls), []
-    for item in dataclasses.fields(cls):
-        name, nested = f"{prefix}{item.name}", _dataclass_of(hints[item.name])
-        if nested is not None:
-            rows += settings_table(nested, name + ".")
-            continue
-        default = default_of(item) if _has_default(item) else "required"
-        choices = item.metadata.get("choices")
-        shown = " | ".join(map(str, choices)) if choices else type_name(hints[item.name])
-        rows.append(
-            SettingRow(
-                name,
-                shown,
-                _shown(list(default) if isinstance(default, tuple) else default),
-                item.metadata.get("help", ""),
-                item.metadata.get("affects_result", True),
-            )
-        )
-    return rows
-
-
-def type_name(kind: Any) -> str:
-    """A type as it is written in tables: ``tuple[str, ...]`` → ``list of str``."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return " | ".join(type_name(arg) for arg in args)
-    if origin is Literal:
-        return " | ".join(map(str, args))
-    if origin is tuple:
-        return f"list of {type_name(args[0])}"
-    if origin is dict:
-        return f"table of {type_name(args[1])}"
-    return "none" if kind is type(None) else getattr(kind, "__name__", str(kind))
-
-
-def default_of(item: dataclasses.Field[Any]) -> Any:
-    """A field's default value."""
-    if item.default_factory is not dataclasses.MISSING:
-        return item.default_factory()
-    return item.default
-
-
-def _has_default(item: dataclasses.Field[Any]) -> bool:
-    return item.default is not dataclasses.MISSING or item.default_factory is not dataclasses.MISSING
-
-
-def _without_none(kind: Any) -> Any:
-    if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        rest = [arg for arg in typing.get_args(kind) if arg is not type(None)]
-        return rest[0] if len(rest) == 1 else kind
-    return kind
-
-
-def _dataclass_of(kind: Any) -> type | None:
-    kind = _without_none(kind)
-    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
-
-
 def _word(value: Any) -> Any:
     return value.words[0] if isinstance(value, Words) and len(value.words) == 1 else value
 
@@ -310,15 +222,11 @@ def _close(word: str, known: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
 
 
-def _shown(value: Any) -> str:
+def _example(kind: Any) -> str:
+    return {int: "1", float: "0.1", bool: "true", str: '"…"'}.get(without_none(kind), "…")
+
+
+def _given(value: Any) -> str:
     if isinstance(value, Words):
         return " ".join(value.words) or "nothing"
-    if value is None:
-        return "none"
-    if isinstance(value, Mapping):
-        return "a table" if len(value) > 4 else json.dumps(value, ensure_ascii=False, default=str)
-    return value if value == "required" else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _example(kind: Any) -> str:
-    return {int: "1", float: "0.1", bool: "true", str: '"…"'}.get(_without_none(kind), "…")
+    return shown(value)
