@@ -1,0 +1,274 @@
+"""Walk the stages of a recipe in one run directory: skip, resume, run or re-run each, and say why first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fledge.run.events import EventLog
+from fledge.run.files import TEMPORARY, read_json, remove_leftovers, told, write_json, write_text
+from fledge.run.lock import LOCK_NAME, locked
+from fledge.run.manifest import (
+    EVENTS_NAME,
+    MANIFEST_NAME,
+    SETTINGS_NAME,
+    Manifest,
+    hash_outputs,
+    read_manifest,
+    versions,
+    write_manifest,
+)
+from fledge.run.progress import duration, quantity
+from fledge.run.settings import settings_hash, unknown_key
+from fledge.run.toml_file import read_toml
+from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
+from fledge.stages.table import STAGES, StageContext, StageSpec, stage_names
+from fledge.types import FledgeError
+
+RECIPE_NAME = "recipe.toml"
+FORCED_NAME = ".from.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run: a recipe's name, its settings by stage, and its text, which is kept with the run."""
+
+    name: str
+    settings_of: Mapping[str, Any]
+    recipe_toml: str
+    run: Path
+    specs: tuple[StageSpec, ...] = STAGES
+
+    @property
+    def stages(self) -> tuple[StageSpec, ...]:
+        """The stages of the recipe, in order."""
+        return tuple(spec for spec in self.specs if spec.name in self.settings_of)
+
+
+def run_job(
+    job: Job, *, until: str | None = None, start: str | None = None, only: str | None = None, say: Callable[[str], None]
+) -> list[Decision]:
+    """Bring the run directory to the state that the recipe describes; gives back what was decided for each stage.
+
+    ``until`` stops after a stage, ``start`` re-runs from a stage on, ``only`` runs one whose upstream stages are done.
+    Raises FledgeError for a directory of something else, another process at work, or whatever a stage refuses.
+    """
+    for name in (until, start, only):
+        if name is not None and name not in job.settings_of:
+            if name in stage_names(job.specs):
+                raise FledgeError(f"the recipe {job.name} has no stage {name}", fix=f"add a [{name}] table to it")
+            raise unknown_key(name, [spec.name for spec in job.stages], where="stage")
+    check_needs(job)
+    check_directory(job)
+    with locked(job.run):
+        recover(job.run, job.specs)
+        write_text(job.run / RECIPE_NAME, job.recipe_toml)
+        if only:
+            return [_run_only(job, only, say)]
+        wanted = _until(job.stages, until)
+        forced = _forced(job, wanted, start)
+        decisions = plan(wanted, job.settings_of, job.run, forced)
+        say(plan_text(job, decisions))
+        done = []
+        for spec in wanted:
+            decision = decide(
+                spec, job.settings_of[spec.name], job.run, list(job.settings_of), forced=spec.name in forced
+            )
+            _do(job, spec, decision, say)
+            if spec.name in forced:
+                forced.remove(spec.name)
+                _note_forced(job.run, start, forced)
+            done.append(decision)
+        return done
+
+
+def _until(stages: Sequence[StageSpec], until: str | None) -> tuple[StageSpec, ...]:
+    names = stage_names(stages)
+    return tuple(stages[: names.index(until) + 1] if until else stages)
+
+
+def check_needs(job: Job) -> None:
+    """Raise FledgeError where a stage of the recipe lacks one that it reads from."""
+    if not job.settings_of:
+        raise FledgeError(f"the recipe {job.name} has no stage", fix="add a table such as [text]")
+    for spec in job.stages:
+        for group in spec.needs:
+            if not any(name in job.settings_of for name in group):
+                tables = " or ".join(f"[{name}]" for name in group)
+                raise FledgeError(f"[{spec.name}] needs {tables} in the recipe {job.name}", fix="add that table")
+
+
+def check_directory(job: Job) -> None:
+    """Raise FledgeError where the directory holds the run of another recipe, or something else altogether."""
+    recipe = job.run / RECIPE_NAME
+    with told(job.run):
+        if not job.run.exists():
+            return
+        if not job.run.is_dir():
+            raise FledgeError("is a file, not a directory", where=str(job.run), fix="choose another with --out")
+        if not recipe.exists():
+            if any(path.name != LOCK_NAME and TEMPORARY not in path.name for path in job.run.iterdir()):
+                raise FledgeError(
+                    "is not empty and holds no run", where=str(job.run), fix="choose another directory with --out"
+                )
+            return
+    name = read_toml(recipe)[0].get("name")
+    if name != job.name:
+        raise FledgeError(
+            f"holds a run of the recipe {name}, not of {job.name}",
+            where=str(job.run),
+            fix="choose another directory with --out",
+        )
+
+
+def recover(run: Path, specs: Sequence[StageSpec] = STAGES) -> None:
+    """Finish or undo what a killed process left half-way; call only under the lock."""
+    for spec in specs:
+        if read_manifest_or_none(run / f"{spec.name}{NEXT}"):
+            _swap_in(run, spec.name)
+    with told(run):
+        remove_leftovers(run)
+
+
+def read_manifest_or_none(directory: Path) -> Manifest | None:
+    """The manifest, or None where there is none that can be read."""
+    try:
+        return read_manifest(directory)
+    except FledgeError:
+        return None
+
+
+def _swap_in(run: Path, stage: str) -> None:
+    """Put a finished successor in the stage's place; the old one goes only when the new one is whole."""
+    home, old = run / stage, run / f"{TEMPORARY}{os.getpid()}-old-{stage}"
+    with told(home):
+        if home.exists():
+            os.replace(home, old)
+        os.replace(run / f"{stage}{NEXT}", home)
+        _remove(old)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory tree; its name changes first, so that a kill in between leaves no half directory."""
+    if directory.exists():
+        doomed = directory.with_name(f"{TEMPORARY}{os.getpid()}-removed-{directory.name}")
+        os.replace(directory, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _forced(job: Job, wanted: Sequence[StageSpec], start: str | None) -> list[str]:
+    """The stages that ``--from`` still has to re-run; those that an interrupted call finished are not run twice."""
+    if start is None:
+        _note_forced(job.run, None, [])
+        return []
+    names = stage_names(wanted)
+    if start not in names:
+        raise FledgeError(f"--from {start} lies after --until {names[-1]}", fix="swap them")
+    forced = names[names.index(start) :]
+    noted = job.run / FORCED_NAME
+    if noted.exists():
+        before = read_json(noted)
+        if before.get("from") == start:
+            forced = [name for name in forced if name in before["left"]]
+    _note_forced(job.run, start, forced)
+    return forced
+
+
+def _note_forced(run: Path, start: str | None, left: Sequence[str]) -> None:
+    if left:
+        write_json(run / FORCED_NAME, {"from": start, "left": list(left)})
+    else:
+        (run / FORCED_NAME).unlink(missing_ok=True)
+
+
+def _run_only(job: Job, only: str, say: Callable[[str], None]) -> Decision:
+    spec = next(spec for spec in job.stages if spec.name == only)
+    for name in spec.upstream:
+        if name in job.settings_of and read_manifest(job.run / name) is None:
+            raise FledgeError(
+                f"{only} reads from {name}, which is not done",
+                where=str(job.run),
+                fix=f"run fledge {name} --out {job.run}",
+            )
+    decision = decide(spec, job.settings_of[only], job.run, list(job.settings_of))
+    say(plan_text(job, [decision]))
+    _do(job, spec, decision, say)
+    return decision
+
+
+def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None]) -> None:
+    home, successor = job.run / spec.name, job.run / f"{spec.name}{NEXT}"
+    with told(job.run):
+        if decision.action == "done":
+            _remove(successor)
+            return
+        # a home without a whole manifest is no result worth keeping, so the work goes on or starts right there
+        out = successor if read_manifest_or_none(home) else home
+        resume = decision.action == "resume"
+        if not resume:
+            _remove(out)
+        out.mkdir(parents=True, exist_ok=True)
+    settings = job.settings_of[spec.name]
+    before = read_begun(out) if resume else None
+    begun = before or begun_now(spec, settings, job.run, list(job.settings_of), None)
+    if before is None:
+        write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
+    say(f"{spec.name}: {'goes on' if resume else 'starts'}")
+    started, clock = time.time(), time.monotonic()
+    with EventLog(out / EVENTS_NAME) as events:
+        events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
+        upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
+        context = StageContext(job.run, out, settings, job.settings_of, upstream, events, resume)
+        summary = spec.load()(context)
+        seconds = time.monotonic() - clock
+        events.write("stage_ended", stage=spec.name, seconds=round(seconds, 3), summary=summary)
+    with told(out):
+        outputs = hash_outputs(out)
+    inputs = {**begun.inputs, **{name: entry.sha256 for name, entry in begun.files.items()}}
+    write_manifest(
+        out,
+        Manifest(
+            stage=spec.name,
+            settings_hash=settings_hash(settings),
+            inputs=inputs,
+            outputs=outputs,
+            versions=versions(),
+            started=round(started, 3),
+            ended=round(time.time(), 3),
+            seconds=round(seconds, 3),
+            summary=summary,
+        ),
+    )
+    if out != home:
+        _swap_in(job.run, spec.name)
+    say(f"{spec.name}: done in {duration(seconds)}{summary_text(summary)}")
+
+
+def summary_text(summary: Mapping[str, Any], limit: int = 6) -> str:
+    """The first plain figures of a stage's summary, as they end its line."""
+    parts = []
+    for key, value in summary.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+            continue
+        shown = value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else quantity(value)
+        parts.append(f"{key.replace('_', ' ')} {shown}")
+    return "".join(f" · {part}" for part in parts[:limit])
+
+
+def plan_text(job: Job, decisions: Sequence[Decision]) -> str:
+    """The plan as a table of plain lines."""
+    lines = [f"{job.name} in {job.run}"]
+    for each in decisions:
+        action = "done" if each.action == "depends" else each.action
+        lines.append(f"  {each.stage:<10} {action:<7} {each.reason}" + (f" ({each.note})" if each.note else ""))
+    return "\n".join(lines)
+
+
+def is_done(run: Path, stage: str) -> bool:
+    """Whether the stage has its manifest."""
+    return (run / stage / MANIFEST_NAME).exists()

@@ -1,0 +1,188 @@
+"""What is to be done in a run directory, stage by stage, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import fledge
+from fledge.run.files import read_json
+from fledge.run.manifest import (
+    SETTINGS_NAME,
+    FileHash,
+    Manifest,
+    damaged_outputs,
+    hash_file,
+    outputs_hash,
+    read_manifest,
+)
+from fledge.run.setting_types import default_of, has_default, shown
+from fledge.run.settings import dump
+from fledge.stages.table import StageSpec
+from fledge.types import FledgeError
+
+Action = Literal["done", "resume", "run", "re-run", "depends"]
+NEXT = ".next"
+"""A finished stage stays in place while its successor grows in ``<stage>.next``."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``action`` for one stage. ``depends``: done so far, but an upstream stage is about to run again."""
+
+    stage: str
+    action: Action
+    reason: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What ``settings.json`` says of a stage that began: its settings and everything that went in."""
+
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    files: Mapping[str, FileHash] = field(default_factory=dict)
+
+
+def read_begun(directory: Path) -> Begun | None:
+    """What a stage directory was begun with; None where it never began, or nobody can tell."""
+    try:
+        data = read_json(directory / SETTINGS_NAME)
+        files = {name: FileHash(**entry) for name, entry in data["files"].items()}
+        return Begun(data["settings"], data["inputs"], files)
+    except (FledgeError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def begun_now(spec: StageSpec, settings: Any, run: Path, present: Sequence[str], before: Begun | None) -> Begun:
+    """Settings and inputs as they are now. ``before`` spares hashing source files that nobody touched."""
+    inputs: dict[str, str] = {}
+    for name, patterns in spec.upstream.items():
+        manifest = read_manifest(run / name) if name in present else None
+        if manifest:
+            inputs[name] = outputs_hash(manifest, patterns)
+    known = before.files if before else {}
+    files = {path.as_posix(): hash_file(path, known.get(path.as_posix())) for path in source_files(spec, settings)}
+    return Begun(dump(settings), inputs, files)
+
+
+def source_files(spec: StageSpec, settings: Any) -> list[Path]:
+    """The user's local files that a stage reads, folders walked in sorted order."""
+    found: list[Path] = []
+    for name in spec.input_settings:
+        given = getattr(settings, name, ())
+        for entry in (given,) if isinstance(given, str) else given or ():
+            path = Path(entry)
+            if path.is_dir():
+                found += sorted(each for each in path.rglob("*") if each.is_file())
+            elif path.is_file():
+                found.append(path)
+    return found
+
+
+def changes(settings: Any, before: Begun, now: Begun) -> list[str]:
+    """What differs between then and now that affects results, each in a few words."""
+    told = [f"{key} {shown(old)} → {shown(new)}" for key, old, new in _changed_settings(settings, before.settings)]
+    for name in sorted({*before.inputs, *now.inputs}):
+        if before.inputs.get(name) != now.inputs.get(name):
+            told.append(f"the output of {name} changed")
+    changed = sorted(
+        name
+        for name in {*before.files, *now.files}
+        if getattr(before.files.get(name), "sha256", "") != getattr(now.files.get(name), "sha256", "")
+    )
+    if changed:
+        told.append(f"{changed[0]} changed" + (f" and {len(changed) - 1} more" if len(changed) > 1 else ""))
+    return told
+
+
+def _changed_settings(settings: Any, before: Any, prefix: str = "") -> list[tuple[str, Any, Any]]:
+    """(key, old, new) of result-affecting settings; a setting that did not exist then counts as its default."""
+    found: list[tuple[str, Any, Any]] = []
+    now = dump(settings, results_only=True)
+    for item in dataclasses.fields(settings):
+        if item.name not in now:
+            continue
+        name, value = prefix + item.name, getattr(settings, item.name)
+        default = default_of(item) if has_default(item) else None
+        old = before[item.name] if item.name in before else dump(default) if _is_config(default) else default
+        if _is_config(value) and isinstance(old, Mapping):
+            found += _changed_settings(value, old, name + ".")
+        elif now[item.name] != (list(old) if isinstance(old, tuple) else old):
+            found.append((name, old, now[item.name]))
+    return found
+
+
+def _is_config(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def decide(spec: StageSpec, settings: Any, run: Path, present: Sequence[str], *, forced: bool = False) -> Decision:
+    """What to do with a stage whose upstream stages are as they shall be."""
+    home, successor = run / spec.name, run / f"{spec.name}{NEXT}"
+    try:
+        manifest = read_manifest(home)
+    except FledgeError as error:
+        return Decision(spec.name, "re-run", f"{error.what}: {error.where}")
+    if manifest is None:
+        return _decide_unfinished(spec, settings, run, home, present, "not done yet")
+    before = read_begun(home)
+    if before is None:
+        reasons = [f"its {SETTINGS_NAME} is missing or damaged"]
+    else:
+        now = begun_now(spec, settings, run, present, before)
+        reasons = changes(settings, before, now) + damaged_outputs(home, manifest)
+    if forced:
+        reasons.append("asked for with --from")
+    if not reasons:
+        return Decision(spec.name, "done", "nothing changed", _version_note(manifest))
+    reason = "; ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    again = _decide_unfinished(spec, settings, run, successor, present, "")
+    if again.action == "resume":
+        return Decision(spec.name, "resume", f"a re-run was cut off ({reason})")
+    return Decision(spec.name, "re-run", reason)
+
+
+def _decide_unfinished(
+    spec: StageSpec, settings: Any, run: Path, directory: Path, present: Sequence[str], reason: str
+) -> Decision:
+    before = read_begun(directory)
+    if before is None:
+        return Decision(spec.name, "run", reason)
+    changed = changes(settings, before, begun_now(spec, settings, run, present, before))
+    if changed:
+        return Decision(spec.name, "run", f"begun before, but {'; '.join(changed[:3])}: starts afresh")
+    return Decision(spec.name, "resume", "was cut off")
+
+
+def _version_note(manifest: Manifest) -> str:
+    made_by = manifest.versions.get("fledge", "?")
+    return "" if made_by == fledge.__version__ else f"made by fledge {made_by}, this is {fledge.__version__}"
+
+
+def plan(
+    specs: Sequence[StageSpec], settings_of: Mapping[str, Any], run: Path, forced: Sequence[str] = ()
+) -> list[Decision]:
+    """Decide for every stage of the recipe, as far as can be told before anything has run."""
+    decisions: list[Decision] = []
+    moving: set[str] = set()
+    for spec in specs:
+        decision = decide(spec, settings_of[spec.name], run, list(settings_of), forced=spec.name in forced)
+        above = [name for name in spec.upstream if name in moving]
+        if above and decision.action in ("done", "resume"):
+            reason = f"{decision.reason}, unless the output of {' or '.join(above)} changes"
+            decision = Decision(spec.name, "depends", reason, decision.note)
+        if decision.action != "done":
+            moving.add(spec.name)
+        decisions.append(decision)
+    return decisions
+
+
+def begun_as_json(stage: str, begun: Begun) -> dict[str, Any]:
+    """The contents of ``settings.json``."""
+    files = {name: asdict(entry) for name, entry in begun.files.items()}
+    return {"stage": stage, "settings": dict(begun.settings), "inputs": dict(begun.inputs), "files": files}

@@ -1,0 +1,100 @@
+# ruff: noqa: RUF009 - setting() is dataclasses.field
+"""Recipes: a name and one table of settings for each stage that the model goes through."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fledge.evals.config import EvalConfig
+from fledge.run.flags import merge_flags, parse_flags
+from fledge.run.setting_types import dataclass_of
+from fledge.run.settings import Origin, Words, dump, load, setting
+from fledge.run.toml_file import read_toml, to_toml
+from fledge.stages.graph import RECIPE_NAME
+from fledge.stages.table import STAGES, stage_names
+from fledge.text.config import TextConfig
+from fledge.tokens.config import TokenizerConfig, TokensConfig
+from fledge.train.config import PretrainConfig
+from fledge.tune.config import SftConfig
+from fledge.types import FledgeError
+from fledge.world.config import WorldConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model's recipe. A stage belongs to it if its table is there, even an empty one."""
+
+    name: str = setting("", "what the model is called; the default run directory is runs/NAME")
+    description: str = setting("", "what it is, in a line")
+    world: WorldConfig | None = setting(None, "an invented town, written out as text, conversations and tasks")
+    text: TextConfig | None = setting(None, "raw files to clean documents")
+    tokenizer: TokenizerConfig | None = setting(None, "byte-level BPE from the documents")
+    tokens: TokensConfig | None = setting(None, "documents to token shards")
+    pretrain: PretrainConfig | None = setting(None, "a base model from nothing")
+    sft: SftConfig | None = setting(None, "supervised tuning on conversations")
+    eval: EvalConfig | None = setting(None, "measurements")
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name.startswith(".") or any(mark in self.name for mark in '/\\:*?"<>|'):
+            raise FledgeError(f'the recipe needs a name that can name a directory, got "{self.name}"', where="name")
+
+    @property
+    def settings_of(self) -> dict[str, Any]:
+        """Settings by stage, in order, of the stages that the recipe has."""
+        return {name: getattr(self, name) for name in stage_names() if getattr(self, name) is not None}
+
+    def to_toml(self) -> str:
+        """The recipe with every setting written out; it loads to the same."""
+        return to_toml(dump(self))
+
+
+def read_recipe(path: Path, flags: Mapping[tuple[str, ...], Words] | None = None) -> Recipe:
+    """Read a recipe file, or a run's own, with flags laid over it. Raises FledgeError with file, line and fix."""
+    data, origin = read_toml(path / RECIPE_NAME if path.is_dir() else path)
+    return recipe_from(data, flags or {}, origin)
+
+
+def recipe_from(
+    data: Mapping[str, Any], flags: Mapping[tuple[str, ...], Words], origin: Origin | None = None
+) -> Recipe:
+    """A recipe from parsed TOML and flags; a flag for a stage that the recipe lacks is refused."""
+    for path, words in flags.items():
+        if path[0] in stage_names() and path[0] not in data:
+            raise FledgeError(
+                f"the recipe {data.get('name', '')} has no stage {path[0]}",
+                where=words.flag,
+                fix=f"add a [{path[0]}] table to it",
+            )
+    return load(Recipe, merge_flags(Recipe, data, flags), origin)
+
+
+def stage_recipe(stage: str, flags: Mapping[tuple[str, ...], Words], run: Path, recipe: Path | None) -> Recipe:
+    """The recipe for one stage by itself: a file's, else the run's own, else a new one with just that stage.
+
+    The stage's table is added where it is missing.
+    """
+    source = recipe or (run / RECIPE_NAME if (run / RECIPE_NAME).exists() else None)
+    data, origin = read_toml(source) if source else ({"name": run.name or run.resolve().name}, Origin())
+    return recipe_from({stage: {}, **data}, flags, origin)
+
+
+def recipe_flags(
+    words: Sequence[str], *, inside: str = "", own: Sequence[str] = ()
+) -> tuple[list[str], dict[tuple[str, ...], Words]]:
+    """Split command-line words into plain words and settings of a recipe."""
+    return parse_flags(Recipe, words, inside=inside, own=own)
+
+
+def settings_class(stage: str) -> type:
+    """The settings dataclass of a stage."""
+    found = dataclass_of(typing.get_type_hints(Recipe)[stage])
+    assert found is not None
+    return found
+
+
+assert [item.name for item in dataclasses.fields(Recipe)][2:] == stage_names(STAGES)

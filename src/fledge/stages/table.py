@@ -1,0 +1,102 @@
+"""The stages as a table: what each reads from which, and the function that runs it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fledge.run.events import EventLog
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage's function gets. ``out`` is where it writes; ``upstream`` holds the finished stages it reads.
+
+    With ``resume`` an earlier process began the same work in ``out`` and was cut off. ``settings_of`` has the
+    settings of every stage of the recipe by name.
+    """
+
+    run: Path
+    out: Path
+    settings: Any
+    settings_of: Mapping[str, Any]
+    upstream: Mapping[str, Path]
+    events: EventLog
+    resume: bool
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage. ``upstream``: stage → globs of its outputs that this one reads, so that nothing else re-runs it.
+
+    ``needs`` are groups of stages of which a recipe must hold at least one. ``function`` is ``module:name``,
+    imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
+    list the user's own files, whose contents count as input.
+    """
+
+    name: str
+    function: str
+    upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs: tuple[tuple[str, ...], ...] = ()
+    input_settings: tuple[str, ...] = ()
+
+    def load(self) -> Callable[[StageContext], dict[str, Any]]:
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+DOCUMENTS = ("train/**", "heldout/**")
+TOKENIZER = ("tokenizer.json",)
+FINAL_NAME = "final.json"
+"""Written by a training stage: ``{"checkpoint": "checkpoints/step-…", "sha256": …}``, the model it ends with."""
+
+STAGES: tuple[StageSpec, ...] = (
+    StageSpec("world", "fledge.stages.world:run"),
+    StageSpec("text", "fledge.stages.text:run", input_settings=("sources",)),
+    StageSpec(
+        "tokenizer",
+        "fledge.stages.tokenizer:run",
+        upstream={"world": ("train/**",), "text": ("train/**",)},
+        needs=(("world", "text"),),
+    ),
+    StageSpec(
+        "tokens",
+        "fledge.stages.tokens:run",
+        upstream={"world": DOCUMENTS, "text": DOCUMENTS, "tokenizer": TOKENIZER},
+        needs=(("tokenizer",),),
+        input_settings=("decontaminate",),
+    ),
+    StageSpec(
+        "pretrain",
+        "fledge.stages.pretrain:run",
+        upstream={"world": ("heldout/**",), "text": ("heldout/**",), "tokenizer": TOKENIZER, "tokens": ("**",)},
+        needs=(("tokens",),),
+    ),
+    StageSpec(
+        "sft",
+        "fledge.stages.sft:run",
+        upstream={"world": ("conversations/**",), "tokenizer": TOKENIZER, "pretrain": (FINAL_NAME,)},
+        needs=(("pretrain",),),
+        input_settings=("conversations",),
+    ),
+    StageSpec(
+        "eval",
+        "fledge.stages.eval:run",
+        upstream={
+            "world": ("**",),
+            "text": DOCUMENTS,
+            "tokenizer": TOKENIZER,
+            "pretrain": (FINAL_NAME,),
+            "sft": (FINAL_NAME,),
+        },
+        needs=(("pretrain",),),
+        input_settings=("files",),
+    ),
+)
+
+
+def stage_names(specs: Sequence[StageSpec] = STAGES) -> list[str]:
+    return [spec.name for spec in specs]
