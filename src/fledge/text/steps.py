@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import functools
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,9 @@ FILTERS = {name: f"{_FILTERS}{name}:{name}" for name in ("length", "gopher_quali
 
 @dataclass(frozen=True)
 class Step:
-    """One entry of ``split``, ``transforms`` or ``filters``, ready to call on a text."""
+    """One entry of ``split``, ``transforms`` or ``filters``, ready to call; ``label`` names it in the funnel."""
 
-    name: str
+    label: str
     glob: str
     function: Callable[[str], Any]
 
@@ -41,6 +42,16 @@ def split_entry(entry: str) -> tuple[str, str]:
     """``repair@*.html`` → (``repair``, ``*.html``); a pattern (``re:…``) keeps every ``@`` but the last."""
     name, at, glob = entry.rpartition("@")
     return (name, glob) if at else (entry, "")
+
+
+def labels(entries: Sequence[str]) -> list[str]:
+    """A name of its own for each entry: short where that is enough, with its glob or its number where it is not."""
+    short = [split_entry(entry)[0] for entry in entries]
+    names: list[str] = []
+    for entry, name in zip(entries, short, strict=True):
+        label = name if short.count(name) == 1 else entry
+        names.append(label if label not in names else f"{label} ({names.count(label) + len(names)})")
+    return names
 
 
 def check_name(entry: str, table: Mapping[str, str], *, where: str) -> None:
@@ -73,7 +84,35 @@ def load_function(name: str, table: Mapping[str, str], *, where: str) -> Callabl
     return function
 
 
-def keyword_defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    """The keyword-only arguments of a filter with their defaults: its thresholds."""
+def number_defaults(function: Callable[..., Any]) -> dict[str, int | float]:
+    """The thresholds of a filter: its keyword-only arguments whose defaults are numbers."""
     parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    return {
+        p.name: p.default
+        for p in parameters
+        if p.kind is inspect.Parameter.KEYWORD_ONLY and isinstance(p.default, int | float)
+    }
+
+
+def bind_thresholds(
+    functions: Mapping[str, Callable[..., Any]], thresholds: Mapping[str, float]
+) -> dict[str, Callable[..., Any]]:
+    """``functions`` with ``{"name.threshold": value}`` bound to their keyword-only arguments.
+
+    Raises FledgeError for a threshold that no function has, or a value of the wrong kind.
+    """
+    bound = dict(functions)
+    for key, value in thresholds.items():
+        name, _, argument = key.rpartition(".")
+        numbers = number_defaults(functions[name]) if name in functions else {}
+        if argument not in numbers:
+            known = [f"{each}.{number}" for each in functions for number in number_defaults(functions[each])]
+            close = difflib.get_close_matches(key, known, n=1)
+            fix = f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
+            raise FledgeError(f"unknown threshold {key!r}", where="thresholds", fix=fix)
+        if isinstance(numbers[argument], int):
+            if value != int(value):
+                raise FledgeError(f"{key} must be a whole number, got {value:g}", where="thresholds")
+            value = int(value)
+        bound[name] = functools.partial(bound[name], **{argument: value})
+    return bound
