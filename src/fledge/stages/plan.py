@@ -77,6 +77,8 @@ def source_files(spec: StageSpec, settings: Any) -> list[Path]:
         given = getattr(settings, name, ())
         for entry in (given,) if isinstance(given, str) else given or ():
             path = Path(entry)
+            if not entry:
+                continue
             if path.is_dir():
                 found += sorted(each for each in path.rglob("*") if each.is_file())
             elif path.is_file():
