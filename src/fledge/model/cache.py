@@ -12,8 +12,8 @@ class KVCache:
     """Pre-allocated keys and values, (rows, n_kv_heads, capacity, head_dim) for each layer.
 
     Rows are independent: each token is stored at its own position of its row, and a query sees the stored positions
-    up to its own. Rows of different lengths therefore lie side by side, all beginning at position 0. What the padding
-    of a short row stored beyond its end is never seen: the row's next token overwrites a position before it looks there.
+    up to its own. Rows of different lengths therefore lie side by side, all beginning at position 0. What padding
+    stored beyond the end of a short row is never seen: the row's next token overwrites a position before it looks.
     """
 
     def __init__(

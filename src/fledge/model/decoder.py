@@ -71,7 +71,9 @@ class Decoder(nn.Module):
         self.model = Body(config)
         self.lm_head = Linear(config.d_model, config.vocab_size)
         if config.tie_embeddings:
-            self.lm_head.weight = self.model.embed_tokens.weight
+            shared = self.model.embed_tokens.weight
+            assert isinstance(shared, nn.Parameter)
+            self.lm_head.weight = shared
         self.initialise(seed)
 
     @torch.no_grad()

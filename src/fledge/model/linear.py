@@ -23,7 +23,8 @@ def joined(x: Tensor, *maps: nn.Module) -> tuple[Tensor, ...]:
 
     Falls back to calling each where one is no plain :class:`Linear` (an adapter around it, say).
     """
-    if not all(type(m) is Linear for m in maps):
+    plain = [m for m in maps if type(m) is Linear]
+    if len(plain) < len(maps):
         return tuple(m(x) for m in maps)
-    weights = [m.weight.to(x.dtype) for m in maps]
+    weights = [m.weight.to(x.dtype) for m in plain]
     return F.linear(x, torch.cat(weights)).split([w.shape[0] for w in weights], dim=-1)

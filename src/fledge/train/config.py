@@ -21,7 +21,7 @@ class TrainConfig:
     batch_tokens: int = setting(8192, "tokens an optimizer step, a multiple of context_length")
     tokens: int = setting(0, "tokens to train on in all; 0 = the stage's own rule")
     seed: int = setting(0, "seed of initial weights and of the order of rows")
-    optim: OptimConfig = setting(OptimConfig(), "optimizer")
+    optim: OptimConfig = setting(OptimConfig(), "optimizer")  # noqa: RUF009
     warmup: float = setting(0.01, "share of the steps in which the learning rate rises")
     decay: float = setting(0.65, "share of the steps, at the end, in which the learning rate falls")
     final_lr: float = setting(0.05, "learning rate at the last step, as a share of the highest")
@@ -33,12 +33,20 @@ class TrainConfig:
     attention: Literal["auto", "products", "sdpa"] = setting("auto", "attention kernel; auto = the faster")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, mps")
     threads: int = setting(0, "processor threads; 0 = all")
-    eval_every: int = setting(250, "steps between measurements on held-out rows; 0 = only at the end")
-    sample_every: int = setting(250, "steps between samples; 0 = only at the end")
-    checkpoint_every: int = setting(250, "steps between checkpoints; 0 = only log-spaced ones and the last")
-    log_spaced_checkpoints: bool = setting(True, "also save at steps 1, 2, 4, 8, … and keep these for good")
-    keep: int = setting(2, "newest checkpoints kept beside the log-spaced ones")
-    max_bad_steps: int = setting(3, "steps in a row with a loss that is no number before training stops")
+    eval_every: int = setting(
+        250, "steps between measurements on held-out rows; 0 = only at the end", affects_result=False
+    )
+    sample_every: int = setting(250, "steps between samples; 0 = only at the end", affects_result=False)
+    checkpoint_every: int = setting(
+        250, "steps between checkpoints; 0 = only log-spaced ones and the last", affects_result=False
+    )
+    log_spaced_checkpoints: bool = setting(
+        True, "also save at steps 1, 2, 4, 8, … and keep these for good", affects_result=False
+    )
+    keep: int = setting(2, "newest checkpoints kept beside the log-spaced ones", affects_result=False)
+    max_bad_steps: int = setting(
+        3, "steps in a row with a loss that is no number before training stops", affects_result=False
+    )
 
     def __post_init__(self) -> None:
         for name, least in (("context_length", 2), ("batch_tokens", 1), ("keep", 1), ("max_bad_steps", 1)):
@@ -91,7 +99,7 @@ class PretrainConfig(TrainConfig):
     """A base model from nothing. ``tokens = 0`` means 12 for each parameter of block matrices and head."""
 
     depth: int = setting(4, "layers; the width is 64 times as much, and heads, rates and horizon follow")
-    model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")
+    model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")  # noqa: RUF009
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,102 @@
+"""One optimizer for a whole model: Muon for the matrices of its blocks, AdamW for embeddings, head and norms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from fledge.optim.config import OptimConfig
+from fledge.optim.muon import Muon
+from fledge.optim.rates import Rates
+
+ADAM_STATE = ("exp_avg", "exp_avg_sq", "step")
+
+
+def parameter_group(name: str, parameter: Tensor) -> str:
+    """``embedding``, ``head``, ``norm`` or ``matrix``: which learning rate a parameter of this name takes."""
+    if name.endswith("embed_tokens.weight"):
+        return "embedding"
+    if name.endswith("lm_head.weight"):
+        return "head"
+    return "matrix" if parameter.dim() == 2 else "norm"
+
+
+class Optimizer:
+    """Muon and AdamW behind one ``step``; its state is a flat dictionary of tensors, fit for a safetensors file."""
+
+    def __init__(
+        self, named_parameters: Iterable[tuple[str, Tensor]], config: OptimConfig, rates: Rates, dtype: torch.dtype
+    ) -> None:
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, parameter in named_parameters:
+            groups.setdefault(parameter_group(name, parameter), {})[name] = parameter
+        self.parameters = [p for group in groups.values() for p in group.values()]
+        matrices = groups.pop("matrix", {})
+        self.muon = Muon(
+            matrices,
+            lr=rates.matrix,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            steps=config.newton_schulz_steps,
+            dtype=dtype,
+        )
+        self._lr = {group: getattr(rates, group) for group in groups}
+        self._adam_names = {name: parameter for group in groups.values() for name, parameter in group.items()}
+        self.adam = torch.optim.AdamW(
+            [{"params": list(group.values()), "name": key} for key, group in groups.items()] or [{"params": []}],
+            lr=0.0,
+            betas=(config.beta1, config.beta2),
+            eps=config.eps,
+            weight_decay=0.0,
+            fused=True,
+        )
+
+    def step(self, factor: float) -> None:
+        """One update at every group's learning rate times ``factor``."""
+        self.muon.step(factor)
+        for group in self.adam.param_groups:
+            group["lr"] = self._lr.get(group.get("name", ""), 0.0) * factor
+        self.adam.step()
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """``muon.momentum.NAME``, ``adamw.exp_avg.NAME``, ``adamw.exp_avg_sq.NAME``, ``adamw.step.NAME``."""
+        tensors = {f"muon.momentum.{name}": tensor for name, tensor in self.muon.state().items()}
+        for name, parameter in self._adam_names.items():
+            for key in ADAM_STATE:
+                if parameter in self.adam.state:
+                    tensors[f"adamw.{key}.{name}"] = self.adam.state[parameter][key]
+        return tensors
+
+    @torch.no_grad()
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`state_dict` gave; every tensor must be there and none beside."""
+        expected = {f"muon.momentum.{name}" for name in self.muon.state()}
+        expected |= {f"adamw.{key}.{name}" for name in self._adam_names for key in ADAM_STATE}
+        assert set(tensors) in (expected, {n for n in expected if n.startswith("muon.")}), "state of another model"
+        for name, momentum in self.muon.state().items():
+            momentum.copy_(tensors[f"muon.momentum.{name}"])
+        for name, parameter in self._adam_names.items():
+            if f"adamw.step.{name}" in tensors:
+                state = {key: tensors[f"adamw.{key}.{name}"].clone() for key in ADAM_STATE}
+                self.adam.state[parameter] = {
+                    key: value.to(parameter.device) if key != "step" or parameter.is_cuda else value
+                    for key, value in state.items()
+                }
+
+
+def build_optimizer(
+    named_parameters: Iterable[tuple[str, Tensor]],
+    config: OptimConfig,
+    rates: Rates,
+    *,
+    orthogonalise_dtype: torch.dtype = torch.float32,
+) -> Optimizer:
+    """The optimizer of a model. ``orthogonalise_dtype`` is bfloat16 where its products are fast."""
+    trained = [(name, parameter) for name, parameter in named_parameters if parameter.requires_grad]
+    return Optimizer(trained, config, rates, orthogonalise_dtype)

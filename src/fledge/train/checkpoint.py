@@ -1,0 +1,218 @@
+"""Checkpoints: directories that appear whole, carry checksums, and are believed only when these agree."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fledge.model.config import ModelConfig
+from fledge.model.decoder import Decoder
+from fledge.model.qwen3 import from_qwen3_config, qwen3_config
+from fledge.run.files import TEMPORARY, atomic_directory, read_json, sha256, write_json
+from fledge.types import FledgeError
+
+FORMAT = 1
+_NAME = re.compile(r"step-(\d{8})")
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read: ``tensors`` by file name, and what ``state.json`` holds."""
+
+    path: Path
+    step: int
+    state: dict[str, Any]
+    tensors: dict[str, dict[str, Tensor]]
+
+
+def step_directory(directory: Path, step: int) -> Path:
+    return directory / f"step-{step:08d}"
+
+
+def weights_file(name: str) -> str:
+    """Where the weights of the model of this name lie: the policy's in ``model.safetensors``."""
+    return "model.safetensors" if name == "policy" else f"{name}.safetensors"
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict without a second name for a tied tensor."""
+    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    if isinstance(model, Decoder) and model.config.tie_embeddings:
+        del tensors["lm_head.weight"]
+    return tensors
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Fill ``model``; names and shapes must agree."""
+    tensors = dict(tensors)
+    if isinstance(model, Decoder) and model.config.tie_embeddings:
+        tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise FledgeError(f"the weights are of another model ({reason})", where=where) from error
+
+
+def save_checkpoint(
+    directory: Path, step: int, models: Mapping[str, nn.Module], optimizer: Mapping[str, Tensor], state: dict[str, Any]
+) -> Path:
+    """Write ``directory/step-XXXXXXXX``: weights, optimizer, ``state.json`` with the sha256 of every file beside it."""
+    target = step_directory(directory, step)
+    with atomic_directory(target) as temporary:
+        for name, model in models.items():
+            save_tensors(weights(model), temporary / weights_file(name))
+        save_tensors(optimizer, temporary / "optimizer.safetensors")
+        files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
+        configs = {name: model.config.to_dict() for name, model in models.items() if isinstance(model, Decoder)}
+        body = {"format": FORMAT, "step": step, "models": configs, **state, "sha256": files}
+        (temporary / "state.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8", newline="\n")
+    return target
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file; a full disk is an ``OSError`` like everywhere else."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(plain, path, metadata={"format": "pt"})
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number.group(1))
+        raise OSError(code if code in errno.errorcode else errno.EIO, os.strerror(code), str(path)) from error
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a checkpoint, or an empty string; reads every byte."""
+    try:
+        state = read_json(path / "state.json")
+        listed = state["sha256"]
+        if state["format"] != FORMAT:
+            return f"has format {state['format']}, expected {FORMAT}"
+        for name, digest in listed.items():
+            if not (path / name).is_file():
+                return f"{name} is missing"
+            if sha256(path / name) != digest:
+                return f"{name} does not match its checksum"
+    except FledgeError as error:
+        return f"state.json {error.what}"
+    except (KeyError, TypeError, AttributeError):
+        return "state.json is incomplete"
+    return ""
+
+
+def checkpoint_steps(directory: Path) -> list[int]:
+    """Steps that have a checkpoint directory, oldest first."""
+    names = [_NAME.fullmatch(path.name) for path in directory.iterdir()] if directory.is_dir() else []
+    return sorted(int(name.group(1)) for name in names if name)
+
+
+def latest_checkpoint(directory: Path, tell: Tell | None = None) -> Path | None:
+    """The newest undamaged checkpoint; each damaged one is told in a line and passed over."""
+    for step in reversed(checkpoint_steps(directory)):
+        path = step_directory(directory, step)
+        problem = damage(path)
+        if not problem:
+            return path
+        (tell or _to_stderr)(f"{path}: {problem}; the checkpoint before it is used")
+    return None
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read and verify a checkpoint; a damaged one is refused in one line."""
+    problem = damage(path)
+    if problem:
+        raise FledgeError(problem, where=str(path), fix="use the checkpoint before it")
+    state = read_json(path / "state.json")
+    tensors = {name: load_file(path / name) for name in state["sha256"] if name.endswith(".safetensors")}
+    return Checkpoint(path, state["step"], state, tensors)
+
+
+def kept_steps(steps: list[int], keep: int, log_spaced: bool) -> set[int]:
+    """The retention rule: the ``keep`` newest, and with ``log_spaced`` the powers of two for good."""
+    kept = set(sorted(steps)[-keep:])
+    return kept | {step for step in steps if log_spaced and step & (step - 1) == 0}
+
+
+def remove_old(directory: Path, keep: int, log_spaced: bool) -> None:
+    """Remove the checkpoints that :func:`kept_steps` does not name."""
+    steps = checkpoint_steps(directory)
+    for step in sorted(set(steps) - kept_steps(steps, keep, log_spaced)):
+        # Renamed first, so that a kill halfway leaves no damaged checkpoint under a good name.
+        path = step_directory(directory, step)
+        doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-old-{path.name}")
+        os.replace(path, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def rng_state() -> str:
+    """The state of torch's generator, as text."""
+    return base64.b64encode(torch.get_rng_state().numpy().tobytes()).decode("ascii")
+
+
+def set_rng_state(text: str) -> None:
+    torch.set_rng_state(torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8))
+
+
+def save_model(
+    model: Decoder,
+    directory: Path,
+    *,
+    context_length: int,
+    bos: int | None = None,
+    eos: int | None = None,
+    pad: int | None = None,
+) -> Path:
+    """Write ``directory``, whole or not at all, so that ``AutoModelForCausalLM`` loads it unchanged."""
+    with atomic_directory(directory) as temporary:
+        save_tensors(weights(model), temporary / "model.safetensors")
+        values = qwen3_config(model.config, context_length=context_length, bos=bos, eos=eos, pad=pad)
+        write_json(temporary / "config.json", values)
+    return directory
+
+
+def load_model(path: Path) -> tuple[Decoder, dict[str, Any]]:
+    """The model in a checkpoint, in a ``model/`` directory, or in the newest checkpoint of a stage directory.
+
+    Returns it in float32 on the CPU with its ``state.json`` (its ``config.json`` for a ``model/`` directory).
+    """
+    if (path / "state.json").exists():
+        checkpoint = load_checkpoint(path)
+        model = Decoder(ModelConfig.from_dict(checkpoint.state["models"]["policy"]))
+        load_weights(model, checkpoint.tensors["model.safetensors"], str(path))
+        return model, checkpoint.state
+    if (path / "config.json").exists():
+        values = read_json(path / "config.json")
+        model = Decoder(from_qwen3_config(values, str(path / "config.json")))
+        try:
+            tensors = load_file(path / "model.safetensors")
+        except (OSError, SafetensorError) as error:
+            raise FledgeError(f"cannot be read ({error})", where=str(path / "model.safetensors")) from error
+        load_weights(model, tensors, str(path))
+        return model, values
+    if (path / "model" / "config.json").exists():
+        return load_model(path / "model")
+    latest = latest_checkpoint(path / "checkpoints")
+    if latest is None:
+        raise FledgeError("holds no model", where=str(path), fix="give a run's stage, its model/ or a checkpoint")
+    return load_model(latest)

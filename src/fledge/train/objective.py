@@ -1,0 +1,65 @@
+"""What is learned: sums over a micro-batch, which the loop divides by counts over the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from fledge.types import Batch
+
+Models = Mapping[str, nn.Module]
+
+
+class Objective(Protocol):
+    """A loss as sums and counts, so that cutting a batch into pieces never changes the result.
+
+    ``terms`` names the sums that are learned, with their weights: loss = Σ terms[k] · Σ sums[k] / Σ counts[k], the
+    inner sums being over every micro-batch of the step. Further sums are only reported, as means.
+    """
+
+    terms: Mapping[str, float]
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        """What each sum is divided by, from the numpy batch alone."""
+        ...
+
+    def __call__(self, models: Any, batch: Batch) -> dict[str, Tensor]:
+        """The sums (scalars) over a batch of tensors; ``models`` maps names ("policy") to modules."""
+        ...
+
+
+def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Each token's −ln p(target) and its log-normaliser ln Σ exp(logit), both (B, T) and float32, in nats."""
+    logits = logits_BTV.float()
+    log_normaliser = logits.logsumexp(dim=-1)
+    return log_normaliser - logits.gather(-1, targets_BT[..., None]).squeeze(-1), log_normaliser
+
+
+@dataclass(frozen=True)
+class TokenCrossEntropy:
+    """Next-token cross-entropy of the model "policy", each token by its weight; mean over learned tokens, in nats.
+
+    ``z_loss`` weighs the squared log-normaliser (PaLM, arXiv 2204.02311). A batch without learned tokens gives 0.
+    """
+
+    z_loss: float = 0.0
+    terms: Mapping[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", {"loss": 1.0} | ({"z_loss": self.z_loss} if self.z_loss else {}))
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        n = float(np.asarray(batch.weight, dtype=np.float64).sum())
+        return dict.fromkeys(self.terms, n)
+
+    def __call__(self, models: Models, batch: Batch) -> dict[str, Tensor]:
+        logits = models["policy"](batch.tokens, batch.position, batch.document)
+        loss_BT, log_normaliser_BT = cross_entropy(logits, batch.targets)
+        sums = {"loss": (loss_BT * batch.weight).sum()}
+        if self.z_loss:
+            sums["z_loss"] = (log_normaliser_BT.square() * batch.weight).sum()
+        return sums

@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM during training: the first saves and stops, the second ends the process at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from fledge.types import FledgeError
+
+
+class Stopped(FledgeError):
+    """Training was asked to stop and did, with everything saved. ``exit_code`` is the shell's for the signal."""
+
+    def __init__(self, signal_number: int, step: int, n_steps: int) -> None:
+        self.exit_code = 128 + signal_number
+        super().__init__(f"stopped at step {step} of {n_steps}, saved", fix="run the same command again to go on")
+
+
+@dataclass
+class StopRequest:
+    """``signal_number`` is 0 until somebody asks."""
+
+    signal_number: int = 0
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Catch SIGINT and SIGTERM inside the block; outside the main thread, where Python forbids it, catch nothing."""
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if request.signal_number:
+            raise KeyboardInterrupt
+        request.signal_number = number
+
+    previous: dict[int, Any] = {}
+    try:
+        for caught in (signal.SIGINT, signal.SIGTERM):
+            previous[caught] = signal.signal(caught, handle)
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
