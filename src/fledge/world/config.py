@@ -40,7 +40,7 @@ class WorldConfig:
     unknown_share: float = setting(0.02, "share of the conversations on people who stand nowhere in the town")
     system_share: float = setting(0.1, "share of the conversations that begin with a system message")
 
-    workers: int = setting(0, "processes that write at once; 0 takes one for each processor; never changes the bytes")
+    workers: int = setting(0, "processes that write at once; 0 takes one for each processor", affects_result=False)
 
     def __post_init__(self) -> None:
         shares = ("story_share", "fact_share", "skill_share")

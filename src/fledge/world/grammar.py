@@ -8,6 +8,11 @@ from collections.abc import Sequence
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The words of a table that is written as running text."""
+    return tuple(text.split())
+
+
 def article(noun: str) -> str:
     """``a cake``, ``an oak chair``: right for every noun of this world, which has no silent h and no ``uni``."""
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
+from random import Random
 
 from fledge.types import Conversation, Document, Split, Task
 from fledge.world.config import WorldConfig
+from fledge.world.conversations.writer import ConversationWriter
+from fledge.world.facts.documents import FactWriter
+from fledge.world.facts.universe import Fact, Universe, build_universe
+from fledge.world.randomness import stream
+from fledge.world.skills.documents import SkillWriter
+from fledge.world.stories.story import write_story
+from fledge.world.tasks import build_tasks
+
+KINDS = ("stories", "facts", "skills")
+N_MEASURED = 160
+"""Documents of each kind that are written to learn how long they are."""
 
 
 class World:
@@ -13,19 +26,71 @@ class World:
 
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
+        self.universe: Universe = build_universe(config)
+        self._facts = FactWriter(config, self.universe)
+        self._skills = SkillWriter(config, self.universe)
+        self._conversations = ConversationWriter(config, self.universe)
 
-    def document(self, index: int, split: Split = "train") -> Document:
-        """Document ``index`` of a split; depends on the settings, ``split`` and ``index`` only."""
-        raise NotImplementedError
-
-    def documents(self, split: Split = "train") -> Iterator[Document]:
-        raise NotImplementedError
-
-    def conversations(self, split: Split = "train") -> Iterator[Conversation]:
-        raise NotImplementedError
-
-    def tasks(self) -> list[Task]:
-        raise NotImplementedError
+    def facts(self) -> tuple[Fact, ...]:
+        return tuple(self.universe.facts.values())
 
     def information_bits(self) -> float:
-        raise NotImplementedError
+        """Bits that the facts hold: the sum of log2 of the choices."""
+        return self.universe.information_bits()
+
+    def _write(self, kind: str, rng: Random, heldout: bool) -> tuple[str, str, tuple[str, ...]]:
+        """``(kind, text, keys of the facts told)``."""
+        if kind == "stories":
+            story = write_story(rng)
+            return "stories", f"{story.title}\n\n{story.text}" if story.title else story.text, ()
+        writer = self._facts if kind == "facts" else self._skills
+        name, text, told = writer.write(rng, heldout)
+        return f"{kind}/{name}", text, told
+
+    @cached_property
+    def _weights(self) -> tuple[tuple[float, ...], float]:
+        """Odds of each kind of document that give the wished shares of the bytes, and the mean size in bytes."""
+        config = self.config
+        shares = dict(zip(KINDS, (config.story_share, config.fact_share, config.skill_share), strict=True))
+        odds = []
+        for kind in KINDS:
+            n_bytes = 0
+            for i in range(N_MEASURED if shares[kind] else 0):
+                n_bytes += len(self._write(kind, stream("measure", config.seed, kind, i), False)[1].encode())
+            odds.append(shares[kind] * N_MEASURED / n_bytes if n_bytes else 0.0)
+        return tuple(odd / sum(odds) for odd in odds), 1 / sum(odds)
+
+    def n_documents(self, split: Split = "train") -> int:
+        """How many documents come to the wished size."""
+        n_bytes = self.config.n_bytes if split == "train" else self.config.heldout_bytes
+        return -(-n_bytes // round(self._weights[1])) if n_bytes else 0
+
+    def kind(self, index: int, split: Split = "train") -> tuple[str, Random]:
+        """What document ``index`` is (stories, facts or skills), and the random stream that writes it."""
+        rng = stream("document", self.config.seed, split, index)
+        return rng.choices(KINDS, self._weights[0])[0], rng
+
+    def document(self, index: int, split: Split = "train") -> Document:
+        """Document ``index`` of a split; depends on the settings, ``split`` and ``index`` only.
+
+        ``meta`` holds its kind and ``facts``, the keys of the facts that it tells, one for each telling.
+        """
+        kind, rng = self.kind(index, split)
+        name, text, told = self._write(kind, rng, split == "heldout")
+        return Document(f"world-{split}-{index:08d}", text, "world", {"kind": name, "facts": list(told)})
+
+    def documents(self, split: Split = "train") -> Iterator[Document]:
+        return (self.document(index, split) for index in range(self.n_documents(split)))
+
+    def conversation(self, index: int, split: Split = "train") -> Conversation:
+        """Conversation ``index`` of a split; depends on the settings, ``split`` and ``index`` only."""
+        return self._conversations.write(index, split)
+
+    def n_conversations(self, split: Split = "train") -> int:
+        return self.config.n_conversations if split == "train" else self.config.heldout_conversations
+
+    def conversations(self, split: Split = "train") -> Iterator[Conversation]:
+        return (self.conversation(index, split) for index in range(self.n_conversations(split)))
+
+    def tasks(self) -> list[Task]:
+        return list(build_tasks(self.config, self.universe))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from fledge.world.config import WorldConfig
 from fledge.world.facts.attributes import PERSON_ATTRIBUTES, PLACE_ATTRIBUTES, PLACES, VALUES
@@ -61,8 +61,13 @@ class Universe:
             table[fact.subject.key][fact.attribute] = fact
         return table
 
+    @cached_property
+    def _groups(self) -> dict[str, tuple[Subject, ...]]:
+        everybody = (*self.people, *self.nowhere)
+        return {group: tuple(p for p in everybody if p.group == group) for group in get_args(Group)}
+
     def group(self, group: Group) -> tuple[Subject, ...]:
-        return tuple(person for person in (*self.people, *self.nowhere) if person.group == group)
+        return self._groups[group]
 
     def information_bits(self) -> float:
         """Bits that a reader must store to know every fact: the sum of log2 of the choices."""
