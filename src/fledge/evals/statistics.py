@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def mean_and_stderr(values: Sequence[float]) -> tuple[float, float | None]:
+def mean_and_stderr(values: ArrayLike) -> tuple[float, float | None]:
     """Mean, and standard error s/√n with the n - 1 variance; None for fewer than two values.
 
     For scores of 0 and 1 this is the binomial √(p(1 - p)/(n - 1)).
@@ -21,7 +21,7 @@ def mean_and_stderr(values: Sequence[float]) -> tuple[float, float | None]:
     return float(array.mean()), float(array.std(ddof=1) / math.sqrt(array.size))
 
 
-def ratio_and_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float | None]:
+def ratio_and_stderr(numerators: ArrayLike, denominators: ArrayLike) -> tuple[float, float | None]:
     """Ratio of sums Σx/Σy over units, and its standard error by linearisation (the ratio estimator).
 
     √(n/(n - 1) · Σ(x - r·y)²) / Σy; None for fewer than two units.

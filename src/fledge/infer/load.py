@@ -1,0 +1,156 @@
+"""An engine and its tokenizer from a run, a stage of it, a checkpoint, or a ``model/`` directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from fledge.infer.engine import Engine
+from fledge.model.config import ModelConfig
+from fledge.model.decoder import Decoder
+from fledge.model.qwen3 import from_qwen3_config
+from fledge.run.files import read_json, sha256
+from fledge.run.manifest import SETTINGS_NAME, damaged_outputs, read_manifest
+from fledge.tokens.tokenizer import Tokenizer
+from fledge.types import FledgeError
+
+Kind = Literal["base", "chat"]
+STAGES: tuple[tuple[str, Kind], ...] = (("sft", "chat"), ("pretrain", "base"))
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The directory that holds the weights, and what they are."""
+
+    weights: Path
+    kind: Kind
+
+
+def load_engine(
+    path: str | Path,
+    *,
+    context_length: int | None = None,
+    device: torch.device | str = "cpu",
+    max_batch: int = 64,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Engine, Tokenizer, Kind]:
+    """Load what ``path`` names; of a run, its assistant, or its base model where there is no assistant yet.
+
+    ``context_length`` replaces what the model was trained with. Files are verified against the checksums that were
+    written with them. Raises FledgeError, one line, where there is no model yet or a file is damaged.
+    """
+    found = find_model(Path(path))
+    model, trained_length = read_decoder(found.weights)
+    tokenizer = Tokenizer.load(find_tokenizer(found.weights))
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise FledgeError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens and the model {model.config.vocab_size}",
+            where=str(found.weights),
+            fix="use the tokenizer that the model was trained with",
+        )
+    length = context_length or trained_length
+    if length is None:
+        raise FledgeError("the context length is not told", where=str(found.weights), fix="give one")
+    engine = Engine(model.to(device), context_length=length, max_batch=max_batch, dtype=dtype)
+    return engine, tokenizer, found.kind
+
+
+def find_model(path: Path) -> Found:
+    """The directory with ``model.safetensors`` that ``path`` means, and which kind of model it is."""
+    if not path.exists():
+        raise FledgeError("is not there", where=str(path), fix="check the path, or make it with `fledge run RECIPE`")
+    if (path / WEIGHTS).is_file():
+        return Found(path, _kind_of(path))
+    stages = [path / name for name, _ in STAGES] if (path / "recipe.toml").is_file() or _is_run(path) else [path]
+    for stage in stages:
+        manifest = read_manifest(stage) if stage.is_dir() else None
+        if manifest is None:
+            continue
+        faults = damaged_outputs(stage, manifest)
+        if faults:
+            raise FledgeError(faults[0], where=str(stage), fix="run the recipe again: it repairs this stage")
+        return Found(_weights_of(stage), _kind_of(stage))
+    if stages == [path]:
+        raise FledgeError("holds no finished model", where=str(path), fix="give a run, a checkpoint or a model/ folder")
+    raise FledgeError(
+        "has no finished model yet", where=str(path), fix="`fledge run` goes on with it; pretrain comes first"
+    )
+
+
+def _is_run(path: Path) -> bool:
+    return any((path / name).is_dir() for name, _ in STAGES)
+
+
+def _weights_of(stage: Path) -> Path:
+    """``model/`` of a finished stage, or the checkpoint that its ``final.json`` names."""
+    if (stage / "model" / WEIGHTS).is_file():
+        return stage / "model"
+    if (stage / "final.json").is_file():
+        return stage / str(read_json(stage / "final.json")["checkpoint"])
+    raise FledgeError("is finished and holds no model", where=str(stage), fix="remove it and run again")
+
+
+def _kind_of(path: Path) -> Kind:
+    """By the name of the stage that ``path`` is, or lies in; a model from elsewhere is a base model."""
+    kinds = dict(STAGES)
+    resolved = path.resolve()
+    return next((kinds[each.name] for each in (resolved, *resolved.parents[:3]) if each.name in kinds), "base")
+
+
+def find_tokenizer(weights: Path) -> Path:
+    """The tokenizer beside the weights, or that of the run in which they lie."""
+    resolved = weights.resolve()
+    for folder in (resolved, *resolved.parents[:4]):
+        for candidate in (folder, folder / "tokenizer"):
+            if (candidate / "tokenizer.json").is_file():
+                return candidate
+    raise FledgeError("no tokenizer.json beside the model or in its run", where=str(weights), fix="put it there")
+
+
+def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
+    """The decoder in a checkpoint (``state.json``) or a ``model/`` folder (``config.json``), and its context length."""
+    if (directory / "state.json").is_file():
+        state = read_json(directory / "state.json")
+        try:
+            config, expected = ModelConfig.from_dict(state["models"]["policy"]), state["sha256"][WEIGHTS]
+        except (KeyError, TypeError) as error:
+            raise FledgeError("is incomplete", where=str(directory / "state.json"), fix="use another one") from error
+        if sha256(directory / WEIGHTS) != expected:
+            raise FledgeError(f"{WEIGHTS} does not match its checksum", where=str(directory), fix="use another one")
+        return _filled(config, directory / WEIGHTS), _trained_length(directory, state)
+    values = read_json(directory / "config.json")
+    config = from_qwen3_config(values, str(directory / "config.json"))
+    length = values.get("max_position_embeddings")
+    return _filled(config, directory / WEIGHTS), int(length) if length else None
+
+
+def _trained_length(checkpoint: Path, state: dict[str, Any]) -> int | None:
+    """The context length in the checkpoint's own state, or in the settings of the stage that it lies in."""
+    if "context_length" in state:
+        return int(state["context_length"])
+    settings = checkpoint.resolve().parent.parent / SETTINGS_NAME
+    values = read_json(settings) if settings.is_file() else {}
+    length = values.get("settings", values).get("context_length")
+    return int(length) if length else None
+
+
+def _filled(config: ModelConfig, path: Path) -> Decoder:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise FledgeError(f"cannot be read ({error})", where=str(path), fix="use another checkpoint") from error
+    model = Decoder(config)
+    if config.tie_embeddings:
+        tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise FledgeError(f"the weights are of another model ({reason})", where=str(path)) from error
+    return model.eval()
