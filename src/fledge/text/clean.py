@@ -102,41 +102,57 @@ class Cleaner:
         if fallen is not None:
             yield fallen
             return
+        whole: list[_Part] = []
+        yield from self._split(record, text, whole)
         parts: list[_Part] = []
-        for part in self._split(record, text):
+        for part in whole:
             yield from self._transform(part, record.source, parts)
         for part in parts:
             reject = self._filter(part, record.source)
             yield reject if reject is not None else Document(part.id, part.text, record.source, meta)
 
     def _text_of(self, record: RawRecord, meta: dict[str, Any]) -> tuple[str, Reject | None]:
+        """The text of a record, or why it has none; what is known besides goes to ``meta``."""
         if record.url:
             meta.setdefault("url", record.url)
         if record.text is not None:
-            text = record.text if record.text.isascii() else record.text.encode("utf-8", "replace").decode("utf-8")
-            n_raw = n_bytes = n_utf8(text)
-        else:
-            text, n_raw, n_bytes = "", record.n_bytes, 0
-        self.funnel[READ].passed(n_raw, [n_raw])
-        if record.text is None:
-            extracted = self._extract(record)
-            if extracted.outcome != "ok":
-                reason = f"{extracted.outcome}: {extracted.detail}" if extracted.detail else extracted.outcome
-                self.funnel[EXTRACT].rejected(n_raw, extracted.outcome)
-                return "", Reject(record.id, record.source, EXTRACT, reason, "", n_raw)
-            text = extracted.text.encode("utf-8", "replace").decode("utf-8")
+            text = _valid(record.text)
             n_bytes = n_utf8(text)
-            if extracted.title:
-                meta.setdefault("title", extracted.title)
-        self.funnel[EXTRACT].passed(n_raw, [n_bytes])
+            self.funnel[READ].passed(n_bytes, [n_bytes])
+            self.funnel[EXTRACT].passed(n_bytes, [n_bytes])
+            return text, None
+        self.funnel[READ].passed(record.n_bytes, [record.n_bytes])
+        page = _Part(record.id, "", record.n_bytes)
+        try:
+            extracted = self._extract(record)
+        except FledgeError:
+            raise
+        except Exception as error:
+            return "", self._failed(page, record.source, EXTRACT, error)
+        if extracted.outcome != "ok":
+            self.funnel[EXTRACT].rejected(record.n_bytes, extracted.outcome)
+            reason = f"{extracted.outcome}: {extracted.detail}" if extracted.detail else extracted.outcome
+            return "", Reject(record.id, record.source, EXTRACT, reason, "", record.n_bytes)
+        if extracted.title:
+            meta.setdefault("title", _valid(extracted.title))
+        text = _valid(extracted.text)
+        self.funnel[EXTRACT].passed(record.n_bytes, [n_utf8(text)])
         return text, None
 
-    def _split(self, record: RawRecord, text: str) -> list[_Part]:
+    def _split(self, record: RawRecord, text: str, parts: list[_Part]) -> Iterator[Reject]:
+        """Append the documents in ``text`` to ``parts``; yield it whole where splitting breaks."""
         step = next((step for step in self.steps.split if step.fits(record.source)), None)
-        texts = (step.function(text) if step else None) or [text]
-        sizes = [n_utf8(part) for part in texts]
-        self.funnel[SPLIT].passed(n_utf8(text), sizes)
-        return _numbered(record.id, texts, sizes)
+        whole = _Part(record.id, text, n_utf8(text))
+        try:
+            texts = (step.function(text) if step else None) or [text]
+            sizes = [n_utf8(part) for part in texts]
+        except FledgeError:
+            raise
+        except Exception as error:
+            yield self._failed(whole, record.source, SPLIT, error)
+            return
+        self.funnel[SPLIT].passed(whole.n_bytes, sizes)
+        parts += _numbered(record.id, texts, sizes)
 
     def _transform(self, part: _Part, source: str, parts: list[_Part]) -> Iterator[Reject]:
         """Append what becomes of ``part`` to ``parts``; yield it where it falls."""
@@ -184,6 +200,11 @@ class Cleaner:
     def _failed(self, part: _Part, source: str, step: str, error: Exception) -> Reject:
         self.funnel[step].rejected(part.n_bytes, f"failed: {type(error).__name__}")
         return Reject(part.id, source, step, f"failed: {type(error).__name__}: {error}", part.text, part.n_bytes)
+
+
+def _valid(text: str) -> str:
+    """``text`` without halves of surrogate pairs, which no file can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _numbered(id: str, texts: list[str], sizes: list[int]) -> list[_Part]:

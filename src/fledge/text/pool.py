@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from fledge.text.chunks import Chunk, process_chunk
 from fledge.text.clean import Cleaner
 from fledge.text.config import TextConfig
+from fledge.text.sources.records import Extracted, RawRecord
 from fledge.types import FledgeError
 
 
@@ -20,14 +22,11 @@ def worker_main(connection: Connection, config: TextConfig, work: Path) -> None:
     """Take (chunk, dead records, whether to tell each record) from ``connection`` until it closes; send results."""
     import pyarrow as pa
 
-    from fledge.text.sources.extract import Extractor
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends its workers
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    parent = multiprocessing.parent_process()
-    with Extractor(config.source) as extractor:
-        cleaner = Cleaner(config, extractor.extract)
+    with contextlib.ExitStack() as stack:
+        cleaner = Cleaner(config, _extraction(config, stack))
         with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
                 chunk, dead, tell = connection.recv()
@@ -38,8 +37,18 @@ def worker_main(connection: Connection, config: TextConfig, work: Path) -> None:
                     connection.send(("error", (error.what, error.where, error.fix)))
                 else:
                     connection.send(("done", summary))
-                if parent is not None and not parent.is_alive():
-                    return
+
+
+def _extraction(config: TextConfig, stack: contextlib.ExitStack) -> Callable[[RawRecord], Extracted]:
+    """HTML and PDF to text, by a child process that begins with the first page and ends with ``stack``."""
+
+    @functools.cache
+    def extractor() -> Any:
+        from fledge.text.sources.extract import Extractor
+
+        return stack.enter_context(Extractor(config.source))
+
+    return lambda record: extractor().extract(record)
 
 
 def _telling(chunk: Chunk, connection: Connection) -> Iterator[Any]:
