@@ -1,0 +1,242 @@
+"""Turns events into English: chooses wordings, refers to people and things, joins sentences, adds detail."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from fledge.world.stories import lexicon
+from fledge.world.stories.grammar import Slot, Wording, articles, expand
+from fledge.world.stories.reference import Focus
+from fledge.world.stories.rules import Event, World
+from fledge.world.stories.talk import QUESTIONS
+from fledge.world.stories.wordings import Wordings
+
+OBLIQUE = {"he": "him", "she": "her"}
+POSSESSIVE = {"he": "his", "she": "her"}
+REFLEXIVE = {"he": "himself", "she": "herself"}
+# kinds whose subject may carry on into a second clause of the same sentence
+JOINABLE = frozenset(
+    """take give show carry hide search find lend bring_back eat play thank glad_have mend dry climb sing dance follow comfort
+    share wait sleep fish_out reach pull_down swap pay tend plant""".split()
+)
+SPOKEN_OR_DONE = frozenset(("thank", "comfort", "invite"))
+SUDDEN = frozenset("lose break fly_off float fall snatch collapse sink wither quarrel".split())
+
+
+@dataclass
+class Cast:
+    """How the people and things of one story are described."""
+
+    genders: dict[str, str] = field(default_factory=dict)
+    phrases: dict[str, str] = field(default_factory=dict)  # person -> "a~ shy boy named Tom"
+    names: dict[str, str] = field(default_factory=dict)  # person -> "Tom", "the fox"
+    things: dict[str, tuple[str, ...]] = field(default_factory=dict)  # noun -> its adjectives
+
+
+class Teller:
+    """Writes one story, replaying its events so that what is said agrees with the state."""
+
+    def __init__(self, rng: random.Random, cast: Cast, tables: Wordings, prefer: tuple[str, ...] = ()) -> None:
+        self.rng, self.random, self.cast, self.tables, self.prefer = rng, rng.random, cast, tables, prefer
+        self.world = World()
+        self.focus = Focus()
+        self.event = Event("")
+        self.people: list[str] = []
+        self.named: list[str] = []
+        self.speaking = False
+        self.subject = ""
+
+    # slots --------------------------------------------------------------------------------------------------------
+
+    def fill(self, slot: str) -> str:
+        event = self.event
+        if slot == "he":
+            return self.cast.genders[event.A]
+        if slot == "his":
+            return POSSESSIVE[self.cast.genders[event.A]]
+        if slot == "him":
+            return OBLIQUE[self.cast.genders[event.A]]
+        first = slot[0]
+        if first in "XYZ":
+            return self.thing(slot, getattr(event, first))
+        if slot == "B":
+            return self.person(event.B)
+        if slot == "A":
+            return self.subject
+        if slot == "At":
+            return f"{lexicon.PLACES[event.P][0]} the {event.P}"
+        if slot == "To":
+            return f"{lexicon.PLACES[event.P][1]} the {event.P}"
+        if slot == "S":
+            return event.S
+        if slot == "Bs":
+            self.people.append(event.B)
+            return f"{self.cast.names[event.B]}'s"
+        if slot == "Ai" or slot == "Bi":
+            person = event.A if slot == "Ai" else event.B
+            if slot == "Bi":
+                self.people.append(person)
+            return self.cast.phrases[person]
+        if slot == "himself":
+            return REFLEXIVE[self.cast.genders[event.A]]
+        gender = self.cast.genders[event.B]
+        return gender if slot == "bhe" else OBLIQUE[gender] if slot == "bhim" else POSSESSIVE[gender]
+
+    def person(self, person: str) -> str:
+        self.people.append(person)
+        if self.speaking:
+            return self.cast.names[person]
+        pronoun = OBLIQUE[self.cast.genders[person]]
+        if self.focus.oblique(pronoun, self.event.A, self.cast.genders) == person and self.random() < 0.5:
+            return pronoun
+        return self.cast.names[person]
+
+    def thing(self, slot: str, noun: str) -> str:
+        adjectives = self.cast.things.get(noun, ())
+        self.named.append(noun)
+        if slot[1:] == "a":
+            return " ".join(("a~", *adjectives, noun))
+        if slot[1:] == "broken":
+            return f"the broken {noun}"
+        if slot[1:] == "of":
+            return f"{self.cast.names[self.event.B]}'s {noun}"
+        random = self.random
+        owner = self.world.facts.get((noun, "owner"))
+        if self.speaking:
+            listener = self.event.B
+            if owner and owner in (self.event.A, listener) and random() < 0.7:
+                determiner = "my" if owner == self.event.A else "your"
+            else:
+                determiner = "the"
+        else:
+            if self.focus.thing == noun and self.named.count(noun) == 1 and len(self.named) == 1 and random() < 0.4:
+                return "it"
+            determiner = "the"
+            if owner and owner == self.event.A and random() < 0.35:
+                determiner = POSSESSIVE[self.cast.genders[owner]]
+        if adjectives and random() < 0.4:
+            return f"{determiner} {adjectives[int(random() * len(adjectives))]} {noun}"
+        return f"{determiner} {noun}"
+
+    # sentences ----------------------------------------------------------------------------------------------------
+
+    def pick(self, alternatives: tuple[Wording, ...]) -> Wording:
+        if self.prefer:
+            for form in self.prefer:
+                fitting = [w for w in alternatives if _says(w, form)]
+                if fitting:
+                    return fitting[int(self.random() * len(fitting))]
+        return alternatives[int(self.random() * len(alternatives))]
+
+    def words(self, wording: Wording) -> str:
+        out: list[str] = []
+        expand(wording, self.fill, self.random, out)
+        return "".join(out)
+
+    def begin(self, event: Event) -> None:
+        self.event = event
+        self.people, self.named = [], []
+
+    def end(self, event: Event, subject: str) -> None:
+        others = [person for person in self.people if person != subject]
+        self.focus = self.focus.after(subject, others, self.named)
+        self.world.apply(event)
+
+    def subject_of(self, person: str) -> str:
+        gender = self.cast.genders[person]
+        focus = self.focus
+        if (
+            focus.subject == person
+            and self.cast.genders.get(focus.other) != gender
+            and self.random() < 0.65
+        ):
+            return gender
+        return self.cast.names[person]
+
+    def clause(self, event: Event) -> str:
+        self.begin(event)
+        text = self.words(self.pick(self.tables.acts[event.kind]))
+        self.end(event, event.A)
+        return text
+
+    def narrate(self, event: Event, following: Event | None) -> tuple[str, bool]:
+        """One sentence for the event, and whether it took in the following one as well."""
+        random, rules = self.random, self.tables.grammar.rule
+        subject = self.subject_of(event.A)
+        lead = ""
+        if random() < 0.3:
+            self.event = event
+            lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
+        text = self.clause(event)
+        joined = False
+        if following is not None and following.A == event.A and following.kind in JOINABLE and "," not in text and random() < 0.6:
+            text += " and " + self.clause(following)
+            joined = True
+        elif random() < 0.2 and "," not in text and len(text) < 50:
+            text += self.words(self.pick(self.tables.likeness))
+        return sentence(f"{lead}{subject} {text}."), joined
+
+    def whole(self, event: Event) -> str:
+        """A sentence of a kind that is worded whole."""
+        self.begin(event)
+        kind = f"weather:{event.P}" if event.kind == "weather" else event.kind
+        self.subject = self.cast.names.get(event.A, "")
+        alternatives = self.tables.full[kind]
+        if event.kind == "scene":
+            alternatives = alternatives[lexicon.PLACES[event.P][2]][0]
+        text = self.words(self.pick(alternatives))
+        subject = event.A
+        if event.kind == "hold":
+            subject, self.people = event.B, []
+        elif "{A}" in text:
+            subject = ""
+        self.end(event, subject)
+        return sentence(text)
+
+    def say(self, event: Event) -> str:
+        """A line of dialogue with its frame."""
+        random, rules = self.random, self.tables.grammar.rule
+        self.begin(event)
+        self.speaking = True
+        content = sentence(self.words(self.pick(self.tables.talk[event.kind])))
+        content_things = self.named
+        known = self.focus.after(event.A, [], []).other == event.B
+        opener = random()
+        if not known:
+            content = sentence(self.words(rules("opener")[int(random() * 3)])) + " " + content
+        elif opener < 0.2:
+            content = sentence(self.words(self.pick(rules("opener")))) + " " + content
+        if random() < 0.45:
+            content += " " + sentence(self.words(self.pick(rules("chatter"))))
+        self.speaking = False
+        self.people, self.named = [], []
+        self.subject = self.subject_of(event.A) if known else self.cast.names[event.A]
+        frame = self.pick(self.tables.frames["ask" if event.kind in QUESTIONS and content[-1] == "?" else "tell"])
+        comma = content[:-1] + "," if content[-1] == "." else content
+        out: list[str] = []
+        expand(frame, lambda slot: comma if slot == "Qc" else content if slot == "Q" else self.fill(slot), random, out)
+        text = "".join(out)
+        self.people = [event.B]
+        self.named = content_things
+        self.end(event, event.A)
+        return sentence(text)
+
+
+def sentence(text: str) -> str:
+    text = articles(text)
+    if text[0] == '"':
+        return '"' + text[1].upper() + text[2:]
+    return text[0].upper() + text[1:]
+
+
+def _says(wording: Wording, form: str) -> bool:
+    for part in wording:
+        if isinstance(part, Slot):
+            continue
+        if isinstance(part, str):
+            if form in part.replace(",", " ").split():
+                return True
+        elif len(part) < 12 and any(_says(w, form) for w in part):
+            return True
+    return False

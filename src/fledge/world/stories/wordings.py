@@ -1,0 +1,152 @@
+"""The wording tables compiled once: parts for the realiser, and from the same parts regular expressions for the reader."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fledge.world.stories import acts, framing, lexicon, scenery, talk
+from fledge.world.stories.grammar import Grammar, Part, Slot, Wording, words_of
+
+RULE_TEXTS: dict[str, str] = {
+    **scenery.WORDS, **scenery.DETAILS, **scenery.MEMORY, **acts.TAILS, **talk.TALK_RULES, **talk.FRAME_RULES,
+    **framing.FULL_RULES, **framing.LEADS,
+}  # fmt: skip
+# a rule whose expression is longer than this is captured as a run of words and verified on its own
+LONGEST_INLINE = 160
+_PLACEHOLDERS = {
+    "Ai": r"(?P<{}>[IC]\d+)", "Bi": r"(?P<{}>[IC]\d+)", "A": r"(?P<{}>C\d+|he|she)", "B": r"(?P<{}>C\d+|him|her|he|she)",
+    "Bs": r"(?P<{}>C\d+'s|his|her)", "At": r"(?P<{}>L\d+)", "To": r"(?P<{}>L\d+)", "S": r"(?P<{}>S\d+)",
+    "he": r"(?P<{}>he|she)", "him": r"(?P<{}>him|her)", "his": r"(?P<{}>his|her)", "himself": r"(?P<{}>himself|herself)",
+    "bhe": r"(?P<{}>he|she)", "bhim": r"(?P<{}>him|her)", "bhis": r"(?P<{}>his|her)",
+}  # fmt: skip
+_RUN = r"[a-z'-]+(?: [a-z',-]+){0,16}?"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One wording of one kind of event and the expression that reads it back."""
+
+    kind: str
+    wording: Wording
+    regex: re.Pattern[str]
+
+
+class Wordings:
+    """All tables, compiled. Use ``wordings()``."""
+
+    def __init__(self) -> None:
+        self.grammar = grammar = Grammar(RULE_TEXTS)
+        self.acts = {kind: grammar.alternatives(text) for kind, text in acts.ACTS.items()}
+        self.acts["muse"] = grammar.alternatives(scenery.MUSING)
+        self.talk = {kind: grammar.alternatives(text) for kind, text in talk.TALK.items()}
+        self.full = {kind: grammar.alternatives(text) for kind, text in framing.FULL.items()}
+        self.frames = {kind: grammar.alternatives(text) for kind, text in talk.FRAMES.items()}
+        self.likeness = grammar.alternatives(scenery.LIKENESS)
+        for name in RULE_TEXTS:
+            grammar.rule(name)
+        self._names = {id(alternatives): name for name, alternatives in grammar._rules.items()}
+        self._lengths: dict[int, int] = {}
+        self._rule_regex: dict[str, re.Pattern[str]] = {}
+        self._index: dict[str, list[tuple[str, Wording]]] = {}
+        for kind, alternatives in self.acts.items():
+            for wording in alternatives:
+                for first in first_words(wording):
+                    self._index.setdefault(first, []).append((kind, wording))
+        self._patterns: dict[int, re.Pattern[str]] = {}
+
+    # reading ------------------------------------------------------------------------------------------------------
+
+    def acts_starting(self, first: str) -> list[tuple[str, Wording]]:
+        return self._index.get(first, []) + self._index.get("*", [])
+
+    def pattern(self, wording: Wording) -> re.Pattern[str]:
+        found = self._patterns.get(id(wording))
+        if found is None:
+            found = self._patterns[id(wording)] = re.compile(self._regex(wording, [0]))
+        return found
+
+    def rule_pattern(self, name: str) -> re.Pattern[str]:
+        found = self._rule_regex.get(name)
+        if found is None:
+            alternatives = self.likeness if name == "likeness" else self.grammar.rule(name)
+            counter = [0]
+            body = "|".join(self._regex(wording, counter) for wording in alternatives)
+            found = self._rule_regex[name] = re.compile(body)
+        return found
+
+    def verified(self, match: re.Match[str]) -> bool:
+        """Whether the runs of words that a match took for long rules are readings of those rules."""
+        for name, run in match.groupdict().items():
+            if run is not None and name[0] == "r" and "__" in name:
+                inner = self.rule_pattern(name.split("__", 1)[1]).fullmatch(run)
+                if inner is None or not self.verified(inner):
+                    return False
+        return True
+
+    def _regex(self, wording: Wording, counter: list[int]) -> str:
+        return "".join(self._part(part, counter) for part in wording)
+
+    def _part(self, part: Part, counter: list[int]) -> str:
+        if isinstance(part, Slot):
+            counter[0] += 1
+            template = _PLACEHOLDERS.get(part)
+            if template is None:
+                template = r"(?P<{}>.+?)" if part[0] == "Q" else r"(?P<{}>T\d+|it)"
+            return template.format(f"{part}_{counter[0]}")
+        if isinstance(part, str):
+            return re.escape(part).replace(r"\ ", " ").replace("a\\~", "an?").replace("a~", "an?")
+        if all(len(w) == 1 and type(w[0]) is str and w[0].isalpha() and w[0].islower() for w in part) and len(part) > 6:
+            return "[a-z-]+"  # an open class of words: the reader checks the vocabulary of the sentence once
+        name = self._names.get(id(part))
+        if name and self._length(part) > LONGEST_INLINE:
+            counter[0] += 1
+            empty = any(not w for w in part)
+            lead = " ?" if any(w and type(w[0]) is str and w[0][:1] == " " for w in part) else ""
+            run = r",?" + lead + _RUN if lead else _RUN
+            return f"(?P<r{counter[0]}__{name}>{run}){'?' if empty else ''}"
+        return "(?:" + "|".join(self._regex(w, counter) for w in part) + ")"
+
+    def _length(self, part: Part) -> int:
+        found = self._lengths.get(id(part))
+        if found is None:
+            found = sum(len(p) if isinstance(p, str) else min(self._length(p), 400) for w in part for p in w)
+            self._lengths[id(part)] = found
+        return found
+
+    def vocabulary(self) -> frozenset[str]:
+        return _vocabulary()
+
+
+def first_words(wording: Wording) -> set[str]:
+    first = wording[0]
+    if isinstance(first, Slot):
+        return {"*"}
+    if isinstance(first, str):
+        return {first.split(" ")[0].strip(",")} if first.strip() else {"*"}
+    found: set[str] = set()
+    for alternative in first:
+        found |= first_words(alternative) if alternative else {"*"}
+    return found
+
+
+@lru_cache(maxsize=1)
+def wordings() -> Wordings:
+    return Wordings()
+
+
+@lru_cache(maxsize=1)
+def _vocabulary() -> frozenset[str]:
+    texts = {
+        **RULE_TEXTS, **{f"act {k}": v for k, v in acts.ACTS.items()}, **{f"talk {k}": v for k, v in talk.TALK.items()},
+        **{f"full {k}": v for k, v in framing.FULL.items()}, **{f"frame {k}": v for k, v in talk.FRAMES.items()},
+        "musing": scenery.MUSING, "likeness": scenery.LIKENESS,
+    }  # fmt: skip
+    words = words_of(texts)
+    for table in (lexicon.THINGS, lexicon.ADJECTIVES, lexicon.PLACES, lexicon.SPOT_NOUNS, lexicon.SPOT_LOOKS, lexicon.KINDS,
+                  lexicon.FAMILY, lexicon.TRAITS, lexicon.GROWN_TRAITS, lexicon.RELATIONS, lexicon.NAMES, lexicon.TREES):  # fmt: skip
+        for phrase in table:
+            words.update(phrase.lower().split())
+    words.update("a an the i it's he she him her his himself herself named called my your at to in on into of".split())
+    return frozenset(words)
