@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fledge.run.events import EventLog
 from fledge.run.files import TEMPORARY, read_json, remove_leftovers, told, write_json, write_text
 from fledge.run.lock import LOCK_NAME, locked
 from fledge.run.manifest import (
-    EVENTS_NAME,
     MANIFEST_NAME,
     SETTINGS_NAME,
     Manifest,
@@ -220,12 +218,13 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
         write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
     say(f"{spec.name}: {'goes on' if resume else 'starts'}")
     started, clock = time.time(), time.monotonic()
-    with EventLog(out / EVENTS_NAME) as events:
+    upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
+    context = StageContext(job.run, out, settings, job.settings_of, upstream, resume)
+    with context.open_events() as events:
         events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
-        upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
-        context = StageContext(job.run, out, settings, job.settings_of, upstream, events, resume)
-        summary = spec.load()(context)
-        seconds = time.monotonic() - clock
+    summary = spec.load()(context)
+    seconds = time.monotonic() - clock
+    with context.open_events() as events:
         events.write("stage_ended", stage=spec.name, seconds=round(seconds, 3), summary=summary)
     with told(out):
         outputs = hash_outputs(out)

@@ -14,6 +14,7 @@ from fledge.evals.config import EvalConfig
 from fledge.run.flags import merge_flags, parse_flags
 from fledge.run.setting_types import dataclass_of
 from fledge.run.settings import Origin, Words, dump, load, setting
+from fledge.run.settings_table import settings_table
 from fledge.run.toml_file import read_toml, to_toml
 from fledge.stages.graph import RECIPE_NAME
 from fledge.stages.table import STAGES, stage_names
@@ -95,6 +96,15 @@ def settings_class(stage: str) -> type:
     found = dataclass_of(typing.get_type_hints(Recipe)[stage])
     assert found is not None
     return found
+
+
+def settings_text(stage: str) -> str:
+    """The settings of a stage as plain lines: flag, type, default, help."""
+    lines = [f"Settings of {stage} (in a recipe under [{stage}], here as flags):", ""]
+    for row in settings_table(settings_class(stage)):
+        lines.append(f"  --{row.name.replace('_', '-')}  ({row.type}; {row.default})")
+        lines.append(f"      {row.help}" + ("" if row.affects_result else "; never changes a result"))
+    return "\n".join(lines)
 
 
 assert [item.name for item in dataclasses.fields(Recipe)][2:] == stage_names(STAGES)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.events import EventLog
+from fledge.run.manifest import EVENTS_NAME
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,11 @@ class StageContext:
     settings: Any
     settings_of: Mapping[str, Any]
     upstream: Mapping[str, Path]
-    events: EventLog
     resume: bool
+
+    def open_events(self) -> EventLog:
+        """The stage's log, to be closed by who opened it: the training loop opens and cuts it by itself."""
+        return EventLog(self.out / EVENTS_NAME)
 
 
 @dataclass(frozen=True)

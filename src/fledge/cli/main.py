@@ -1,0 +1,80 @@
+"""The command line: words to calls into stages. Errors of the input are one line, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+import fledge
+from fledge.cli import look, run, talk
+from fledge.types import FledgeError
+
+INPUT_ERROR = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+OVERVIEW = """Raise a language model: raw text in, an assistant out that can be talked to and measured.
+
+Begin with:
+
+    fledge run recipes/demo.toml
+
+    fledge chat runs/demo
+
+On your own text:
+
+    fledge run recipes/library.toml --text.sources PATH
+
+Each command tells more with --help."""
+
+
+def build_app() -> App:
+    """The whole command line."""
+    app = App(
+        name="fledge",
+        help=OVERVIEW,
+        version=f"fledge {fledge.__version__}",
+        help_format="markdown",
+        result_action="return_value",
+    )
+    run.register(app)
+    talk.register(app)
+    look.register(app)
+    return app
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        build_app()(words, exit_on_error=False, print_error=False)
+        run.print_settings_help(words)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _tell(f"error: {' '.join(str(error).split())}", INPUT_ERROR)
+    except KeyboardInterrupt:
+        return _tell("stopped; the same command goes on from here", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
+        return BROKEN_PIPE
+    except (FledgeError, OSError) as error:
+        if os.environ.get("FLEDGE_DEBUG"):
+            raise
+        # a training that was asked to stop says so with the shell's exit status of the signal
+        stopped = getattr(error, "exit_code", None)
+        return _tell(str(error) if stopped else f"error: {error}", stopped or INPUT_ERROR)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else _tell(str(stop.code), 1)
+    return 0
+
+
+def _tell(line: str, status: int) -> int:
+    sys.stderr.write(f"fledge: {line}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

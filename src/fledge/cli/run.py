@@ -1,0 +1,114 @@
+"""Commands that make something: ``run`` for a whole recipe, and one for each stage by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from fledge.stages.table import stage_names
+from fledge.types import FledgeError
+
+Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+
+ABOUT = {
+    "world": ("Write the invented town: documents, conversations, facts.", "--n-bytes 5000000 --out runs/town"),
+    "text": ("Make clean documents of files, folders, archives or URLs.", "--sources PATH --out runs/mine"),
+    "tokenizer": ("Train the tokenizer on a run's documents.", "--out runs/mine --vocab-size 8192"),
+    "tokens": ("Turn a run's documents into token shards.", "--out runs/mine"),
+    "pretrain": ("Train a base model on a run's tokens.", "--out runs/mine --depth 6"),
+    "sft": ("Tune a run's base model on conversations.", "--out runs/mine --conversations FILE.jsonl"),
+    "eval": ("Measure a run's model.", "--out runs/mine --n 100"),
+}
+
+
+def run_recipe(
+    *words: Words,
+    out: Path | None = None,
+    until: str | None = None,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+) -> None:
+    """Run all stages of a recipe; the same command again goes on where it stopped.
+
+    Any setting can be given as a flag, --STAGE.SETTING VALUE, and wins over the file.
+    Before it starts, the plan says which stages run and why.
+
+    Examples:
+
+        fledge run recipes/demo.toml
+
+        fledge run recipes/demo.toml --out runs/small --pretrain.depth 2 --until pretrain
+
+        fledge run recipes/library.toml --text.sources PATH PATH
+
+    Parameters
+    ----------
+    out
+        Run directory; runs/NAME by the recipe's name if not given.
+    until
+        Last stage to run.
+    start
+        Run this stage and those after it again, changed or not.
+    """
+    from fledge.stages.recipe import read_recipe, recipe_flags
+    from fledge.stages.whole import run_whole
+
+    plain, flags = recipe_flags(words, own=("out", "until", "from"))
+    if len(plain) != 1:
+        raise FledgeError(
+            f"expected one recipe, got {len(plain)}: {' '.join(plain)}" if plain else "no recipe is given",
+            where="fledge run",
+            fix="give it first: fledge run recipes/demo.toml",
+        )
+    recipe = read_recipe(Path(plain[0]), flags)
+    run_whole(recipe, out or Path("runs") / recipe.name, until=until, start=start, say=say)
+
+
+def _stage_command(stage: str) -> Callable[..., None]:
+    def command(*words: Words, out: Path, recipe: Path | None = None) -> None:
+        from fledge.stages.recipe import recipe_flags, stage_recipe
+        from fledge.stages.whole import run_whole
+
+        plain, flags = recipe_flags(words, inside=stage, own=("out", "recipe"))
+        if plain:
+            raise FledgeError(f"does not know what to do with {plain[0]}", where=f"fledge {stage}", fix="see --help")
+        run_whole(stage_recipe(stage, flags, out, recipe), out, only=stage, say=say)
+
+    what, example = ABOUT[stage]
+    command.__doc__ = f"""{what}
+
+    The same settings and code as in a recipe; those of the run are kept, flags win over them.
+
+    Examples:
+
+        fledge {stage} {example}
+
+    Parameters
+    ----------
+    out
+        Run directory; the stages before this one are taken from it.
+    recipe
+        Recipe to take settings from, instead of the run's own.
+    """
+    return command
+
+
+def register(app: App) -> None:
+    app.command(run_recipe, name="run", usage="Usage: fledge run RECIPE [OPTIONS] [--STAGE.SETTING VALUE …]")
+    for stage in stage_names():
+        usage = f"Usage: fledge {stage} --out RUN [OPTIONS] [--SETTING VALUE …]"
+        app.command(_stage_command(stage), name=stage, usage=usage)
+
+
+def print_settings_help(words: Sequence[str]) -> None:
+    """After a stage's ``--help``: its settings."""
+    if len(words) > 1 and words[0] in stage_names() and {"--help", "-h"} & set(words):
+        from fledge.stages.recipe import settings_text
+
+        print(settings_text(words[0]))
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
