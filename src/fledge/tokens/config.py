@@ -37,7 +37,7 @@ class TokensConfig:
     contaminated: Literal["document", "passage"] = setting(
         "document", "what is left out where words are shared: the whole document, or only the shared passage"
     )
-    workers: int = setting(0, "threads that tokenise; 0: one per core", affects_result=False)
+    workers: int = setting(0, "processes that tokenise; 0: one per core", affects_result=False)
 
     def __post_init__(self) -> None:
         for name, weight in self.mixture.items():

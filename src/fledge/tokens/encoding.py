@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Protocol
-
-import numpy as np
 
 from fledge.tokens.vocabulary import Vocabulary
 from fledge.types import FledgeError
@@ -41,7 +37,7 @@ def require_text(text: str) -> None:
 
 
 class ByteLevelEncoder:
-    """Byte-level BPE by rank, through tiktoken's core; releases the interpreter lock while it works."""
+    """Byte-level BPE by rank, through tiktoken's core."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         import tiktoken
@@ -51,6 +47,9 @@ class ByteLevelEncoder:
         self._core = tiktoken.Encoding(
             "fledge", pat_str=vocabulary.pattern, mergeable_ranks=dict(vocabulary.ranks), special_tokens={}
         )._core_bpe
+
+    def __reduce__(self) -> Any:
+        return ByteLevelEncoder, (self._vocabulary,)
 
     @cached_property
     def _reference(self) -> Any:
@@ -109,15 +108,3 @@ def _byte_ids(vocabulary: Vocabulary) -> list[int] | None:
     found = {token: index for index, token in enumerate(vocabulary.token_bytes) if index not in special}
     singles = [bytes([byte]) for byte in range(256)]
     return [found[single] for single in singles] if all(single in found for single in singles) else None
-
-
-def encode_batch(encoder: Encoder, texts: Sequence[str], dtype: type, workers: int = 1) -> list[np.ndarray]:
-    """Ids of each text as an array, in order; the same for any number of ``workers`` (threads)."""
-
-    def one(text: str) -> np.ndarray:
-        return np.array(encoder.encode(text), dtype=dtype)
-
-    if workers <= 1 or len(texts) < 2:
-        return [one(text) for text in texts]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(one, texts))

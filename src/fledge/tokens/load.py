@@ -176,7 +176,7 @@ def _roles(config_path: Path, special: Mapping[str, int]) -> dict[str, str]:
     for role in ("bos", "eos", "pad"):
         token = config.get(f"{role}_token")
         name = token.get("content") if isinstance(token, dict) else token
-        if name in special:
+        if isinstance(name, str) and name in special:
             roles[role] = name
     if "eos" not in roles and _END_OF_TEXT["eos"] in special:
         roles |= _END_OF_TEXT

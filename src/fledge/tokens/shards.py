@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 SHARD_TOKENS = 50_000_000
-_BATCH_DOCUMENTS = 256
 _AGAIN = "remove the directory and run the stage again"
 
 
@@ -46,30 +43,16 @@ def write_shards(
     out: str | os.PathLike[str],
     *,
     shard_tokens: int = SHARD_TOKENS,
-    workers: int = 1,
 ) -> dict[str, Any]:
-    """Tokenise ``documents`` in order into ``out``; returns the content of ``index.json``.
-
-    Each is ``<|bos|>`` text ``<|eos|>``. The files are the same for any number of ``workers`` (threads).
-    """
-    return write_sequences(encode_documents(documents, tokenizer, workers), tokenizer, out, shard_tokens=shard_tokens)
+    """Tokenise ``documents`` in order into ``out``, each as ``<|bos|>`` text ``<|eos|>``; returns ``index.json``."""
+    return write_sequences(encode_documents(documents, tokenizer), tokenizer, out, shard_tokens=shard_tokens)
 
 
-def encode_documents(documents: Iterable[Document], tokenizer: Tokenizer, workers: int = 1) -> Iterator[Tokenised]:
-    """Ids of each document, in order; a bounded number of documents is in memory."""
-    edge = np.array([tokenizer.bos, tokenizer.eos], dtype=tokenizer.dtype)
-
-    def one(document: Document) -> Tokenised:
-        ids = np.array(tokenizer.encode(document.text), dtype=tokenizer.dtype)
-        return Tokenised(np.concatenate([edge[:1], ids, edge[1:]]), len(document.text.encode("utf-8")))
-
-    rest = iter(documents)
-    if workers <= 1:
-        yield from map(one, rest)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        while batch := list(islice(rest, _BATCH_DOCUMENTS)):
-            yield from pool.map(one, batch)
+def encode_documents(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Tokenised]:
+    """Ids of each document, in order."""
+    for document in documents:
+        ids = np.array(tokenizer.encode_document(document.text), dtype=tokenizer.dtype)
+        yield Tokenised(ids, len(document.text.encode("utf-8")))
 
 
 def write_sequences(
@@ -106,8 +89,8 @@ def write_shard(
     offsets = np.zeros(len(sequences) + 1, dtype="<i8")
     np.cumsum([len(sequence.ids) for sequence in sequences], out=offsets[1:])
     little = np.dtype(tokenizer.dtype).newbyteorder("<")
-    ids = np.concatenate([sequence.ids for sequence in sequences]) if sequences else np.zeros(0, little)
-    files = {".bin": ids.astype(little), ".idx": offsets}
+    ids = np.concatenate([np.zeros(0, little), *(sequence.ids for sequence in sequences)])
+    files: dict[str, np.ndarray] = {".bin": ids.astype(little), ".idx": offsets}
     n_learned = int(offsets[-1]) - len(sequences)
     if any(sequence.weight is not None for sequence in sequences):
         weights = [np.ones(len(s.ids), np.uint8) if s.weight is None else s.weight for s in sequences]
@@ -156,7 +139,7 @@ def write_index(out: Path, entries: Sequence[dict[str, Any]], tokenizer: Tokeniz
     kept = {entry["name"] for entry in entries}
     with told(out):
         for path in sorted(out.glob("shard-*")):
-            if path.stem not in kept:
+            if path.name.partition(".")[0] not in kept:
                 path.unlink()
     write_json(out / "index.json", index)
     return index

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fledge.tokens.encoding import ByteLevelEncoder, Encoder, encode_batch
+from fledge.tokens.encoding import ByteLevelEncoder, Encoder
 from fledge.tokens.render import FledgeTemplate, Template
 from fledge.tokens.training import train_tokens
 from fledge.tokens.vocabulary import Vocabulary, trained
@@ -91,9 +91,9 @@ class Tokenizer:
         """Ids of ``text``. Raises FledgeError for a lone surrogate."""
         return self._encoder.encode(text)
 
-    def encode_batch(self, texts: Sequence[str], workers: int = 1) -> list[np.ndarray]:
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Ids of each text as arrays of ``self.dtype``."""
-        return encode_batch(self._encoder, texts, self.dtype, workers)
+        return [np.array(self.encode(text), dtype=self.dtype) for text in texts]
 
     def encode_document(self, text: str) -> list[int]:
         """``<|bos|>`` text ``<|eos|>``, as base models are trained on it."""
