@@ -1,0 +1,162 @@
+"""Text from HTML pages and PDFs, in a child process that is killed when it takes too long."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import IO, Any, Literal
+
+from fledge.text.sources.config import SourceSettings
+from fledge.text.sources.formats import need
+from fledge.text.sources.frames import read_frame, write_frame
+from fledge.text.sources.records import Extracted, RawRecord
+from fledge.types import FledgeError, Reject
+
+Kind = Literal["html", "pdf"]
+
+TIMES_MEDIAN = 20.0
+REMEMBERED = 500  # pages whose seconds make the running median
+START_SECONDS = 120.0
+LIBRARY = {"html": "trafilatura", "pdf": "pypdf"}
+
+
+class Extractor:
+    """Reads pages one at a time; the child is started at the first, used again, and replaced after a kill.
+
+    A page may take the larger of the setting's seconds and 20 × the median of those before it. One for each worker;
+    it may live in any process, daemonic ones too, and on any platform.
+    """
+
+    def __init__(self, settings: SourceSettings) -> None:
+        self._settings = settings
+        self._child: subprocess.Popen[bytes] | None = None
+        self._seconds: dict[Kind, deque[float]] = {"html": deque(maxlen=REMEMBERED), "pdf": deque(maxlen=REMEMBERED)}
+
+    def extract(self, html: bytes, *, url: str = "", encoding: str = "") -> Extracted:
+        """Text and title of an HTML page. ``encoding`` is what the server said, used where the page is not UTF-8."""
+        return self._run("html", html, {"url": url, "encoding": encoding, "tables": self._settings.include_tables})
+
+    def extract_pdf(self, pdf: bytes) -> Extracted:
+        """Text and title of a PDF; "unreadable" where it is none or needs a password."""
+        return self._run("pdf", pdf, {})
+
+    def read(self, record: RawRecord) -> RawRecord | Reject:
+        """The record with its text, or a Reject: ``html-timeout``, ``html-crashed``, ``html-empty``, ``pdf-…``,
+        and ``not-a-pdf``. Records that hold text already are passed on."""
+        if record.text is not None:
+            return record
+        kind: Kind = "html" if record.html is not None else "pdf"
+        found = (
+            self.extract(record.html, url=record.url, encoding=record.encoding)
+            if record.html is not None
+            else self.extract_pdf(record.pdf or b"")
+        )
+        if found.outcome == "ok":
+            meta = {**record.meta, "title": found.title} if found.title else record.meta
+            return replace(record, text=found.text, html=None, pdf=None, meta=meta)
+        rule = "not-a-pdf" if found.outcome == "unreadable" else f"{kind}-{found.outcome}"
+        reasons = {
+            "empty": "no text was found in it",
+            "timeout": f"took over {found.detail} s and was stopped",
+            "crashed": f"the reader failed ({found.detail})",
+            "unreadable": f"is not a readable PDF ({found.detail})",
+        }
+        reason = f"{record.id}: {reasons[found.outcome]}"
+        return Reject(record.id, record.source, rule, reason, n_bytes=record.n_bytes)
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.kill()
+            for pipe in (self._child.stdin, self._child.stdout):
+                _close(pipe)
+            self._child.wait()
+            self._child = None
+
+    def __enter__(self) -> Extractor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _allowed_seconds(self, kind: Kind) -> float:
+        least = self._settings.html_timeout_seconds if kind == "html" else self._settings.pdf_timeout_seconds
+        seconds = self._seconds[kind]
+        return max(least, TIMES_MEDIAN * statistics.median(seconds)) if seconds else least
+
+    def _run(self, kind: Kind, data: bytes, head: dict[str, Any]) -> Extracted:
+        child = self._child if self._child is not None and self._child.poll() is None else self._start(kind)
+        allowed = self._allowed_seconds(kind)
+        began = time.perf_counter()
+        answer = _ask(child, {"kind": kind, "seconds": allowed, **head}, data, allowed)
+        seconds = time.perf_counter() - began
+        if isinstance(answer, str):
+            self.close()
+            if answer == "timeout":
+                return Extracted("", "", "timeout", seconds, f"{allowed:.3g}")
+            return Extracted("", "", "crashed", seconds, answer)
+        told, text = answer
+        if told["outcome"] == "crashed":
+            self.close()  # its memory may be in any state
+        else:
+            self._seconds[kind].append(seconds)
+        return Extracted(text.decode("utf-8"), told["title"], told["outcome"], seconds, told["detail"])
+
+    def _start(self, kind: Kind) -> subprocess.Popen[bytes]:
+        need(LIBRARY[kind], f".{kind}")
+        self.close()
+        paths = os.pathsep.join(path for path in sys.path if path)
+        child = subprocess.Popen(
+            # -P: a file of the working directory must not stand in for a library
+            [sys.executable, "-P", "-m", "fledge.text.sources.extract_child", str(self._settings.extract_memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        self._child = child
+        answer = _ask(child, None, b"", START_SECONDS)
+        if isinstance(answer, str):
+            self.close()
+            fix = "raise the setting extract_memory_bytes, or check that `python -c 'import trafilatura'` works"
+            raise FledgeError("the process that reads HTML and PDF does not start", where="text", fix=fix)
+        return child
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except OSError:  # what was not yet written to the dead child
+        pass
+
+
+def _ask(
+    child: subprocess.Popen[bytes], head: dict[str, Any] | None, payload: bytes, seconds: float
+) -> tuple[dict[str, Any], bytes] | str:
+    """The child's answer (to nothing, for its first word), or "timeout", or how it ended."""
+    assert child.stdin is not None and child.stdout is not None
+    late = threading.Event()
+
+    def kill() -> None:
+        late.set()
+        child.kill()
+
+    watchdog = threading.Timer(seconds, kill)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        if head is not None:
+            write_frame(child.stdin, head, payload)
+        return read_frame(child.stdout)
+    except (EOFError, OSError, ValueError):
+        status = child.wait()
+        return "timeout" if late.is_set() else f"the process ended with status {status}"
+    finally:
+        watchdog.cancel()

@@ -1,0 +1,190 @@
+"""Rows with a text in one column: JSON lines, JSON lists, CSV and TSV."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fledge.text.sources.encoding import BadText, mend
+from fledge.text.sources.inputs import Input
+from fledge.text.sources.records import RawRecord
+from fledge.types import FledgeError, Reject
+
+JSON_SPACE = " \t\r\n"
+DELIMITERS = (",", ";", "\t", "|")
+
+
+def missing_column(item: Input, columns: Sequence[str]) -> FledgeError:
+    """The error for a file without the text column."""
+    present = ", ".join(list(columns)[:20]) or "none"
+    return FledgeError(
+        f'has no column "{item.settings.text_column}"; it has: {present}',
+        where=item.name,
+        fix="name the column that holds the text with the setting text_column",
+    )
+
+
+def text_row(item: Input, text: Any, where: str) -> RawRecord | Reject:
+    """The record of one row's text, whatever it is."""
+    if not isinstance(text, str):
+        kind = {"NoneType": "null", "dict": "an object", "list": "a list", "bool": "a boolean"}
+        found = kind.get(type(text).__name__, "a number")
+        return item.reject("bad-row", f'"{item.settings.text_column}" is {found}, not text', where)
+    try:
+        text, meta = mend(text)
+    except BadText as error:
+        return item.bad_text(error, where, len(text))
+    if not text.strip():
+        return item.reject("empty", f'"{item.settings.text_column}" holds no text', where)
+    return item.record(text, where, meta)
+
+
+class _JsonRows:
+    """Rows of one file. Where the first object lacks the column that is the user's error, later the row's."""
+
+    def __init__(self, item: Input) -> None:
+        self.item, self.seen = item, False
+
+    def record(self, row: Any, where: str) -> RawRecord | Reject:
+        column = self.item.settings.text_column
+        if not isinstance(row, dict):
+            return self.item.reject("bad-row", "is not a JSON object", where, text=str(row))
+        if column not in row and not self.seen:
+            raise missing_column(self.item, list(row))
+        if column not in row:
+            return self.item.reject("bad-row", f'has no "{column}"', where, text=str(row))
+        self.seen = True
+        return text_row(self.item, row[column], where)
+
+
+def read_jsonl(item: Input) -> Iterator[RawRecord | Reject]:
+    """One record a line; blank lines are passed over."""
+    rows = _JsonRows(item)
+    for number, line in item.lines():
+        where = f"#{number}"
+        if isinstance(line, Reject):
+            yield line
+            continue
+        if not line.strip():
+            continue
+        text = line.decode("utf-8", "surrogateescape")
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            reason = f"is not valid JSON ({error})"
+            yield item.reject("bad-row", reason, where, text=text, n_bytes=len(line))
+            continue
+        yield rows.record(row, where)
+
+
+class _JsonValues:
+    """The values of a JSON list, or of several values in a row, parsed from a stream piece by piece."""
+
+    def __init__(self, item: Input) -> None:
+        self._item = item
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._buffer, self._at, self._ended = "", 0, False
+
+    def _fill(self, n_bytes: int) -> None:
+        data = self._item.utf8.read(n_bytes)
+        self._ended = len(data) < n_bytes
+        self._buffer = self._buffer[self._at :] + self._decoder.decode(data, final=self._ended)
+        self._at = 0
+
+    def skip(self, characters: str) -> str:
+        """Pass over ``characters``; the next one, or "" at the end."""
+        while True:
+            while self._at < len(self._buffer) and self._buffer[self._at] in characters:
+                self._at += 1
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
+            if self._ended:
+                return ""
+            self._fill(65_536)
+
+    def value(self) -> Any:
+        """The value that begins here; raises ValueError where there is none."""
+        n_bytes = 65_536
+        while True:
+            try:
+                value, end = json.JSONDecoder().raw_decode(self._buffer, self._at)
+                if end < len(self._buffer) or self._ended:
+                    self._at = end
+                    return value
+            except ValueError:
+                if self._ended or len(self._buffer) - self._at > self._item.settings.max_item_bytes:
+                    raise
+            self._fill(n_bytes)
+            n_bytes = max(n_bytes, len(self._buffer))  # doubling keeps the whole work linear
+
+
+def read_json(item: Input) -> Iterator[RawRecord | Reject]:
+    """One record an object of a list (or of objects one after another); broken JSON ends the file."""
+    rows, values, number = _JsonRows(item), _JsonValues(item), 0
+    in_list = values.skip(JSON_SPACE) == "["
+    separators = JSON_SPACE + ",[" if in_list else JSON_SPACE
+    while (start := values.skip(separators)) and not (in_list and start == "]"):
+        separators = JSON_SPACE + "," if in_list else JSON_SPACE
+        number += 1
+        try:
+            value = values.value()
+        except (ValueError, RecursionError) as error:
+            if not item.fault:
+                yield item.reject("bad-row", f"is not valid JSON from here on ({error})", f"#{number}")
+            return
+        yield rows.record(value, f"#{number}")
+    if number == 0 and not item.fault:
+        yield item.reject("empty", "holds no objects")
+
+
+def read_tsv(item: Input) -> Iterator[RawRecord | Reject]:
+    """One record a row, columns parted by tabs."""
+    return read_csv(item, ("\t",))
+
+
+def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[RawRecord | Reject]:
+    """One record a row; the first row names the columns, and tells which of ``delimiters`` is used."""
+    csv.field_size_limit(min(item.settings.max_item_bytes, 2**31 - 1))  # the module's own 131,072 is too small
+    rejects: list[Reject] = []
+    raw_lines = item.lines()
+
+    def lines() -> Iterator[str]:
+        for _, line in raw_lines:
+            if isinstance(line, Reject):
+                rejects.append(line)
+            else:
+                yield line.decode("utf-8", "surrogateescape") + "\n"
+
+    text_lines = lines()
+    first = next(text_lines, "")
+    if not first.strip():
+        if not item.fault:
+            yield item.reject("empty", "holds no rows")
+        return
+    column = item.settings.text_column
+    headers = [(delimiter, next(csv.reader([first], delimiter=delimiter), [])) for delimiter in delimiters]
+    delimiter, header = next((pair for pair in headers if column in pair[1]), headers[0])
+    if column not in header:
+        raise missing_column(item, header)
+    at, reader = header.index(column), csv.reader(text_lines, delimiter=delimiter)
+    while True:
+        start = reader.line_num + 2  # the header is line 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            yield item.reject("bad-row", f"is not a CSV row ({error})", f"#{start}")
+            continue
+        yield from rejects
+        rejects.clear()
+        if row is None:
+            return
+        if not row:
+            continue
+        if len(row) != len(header):
+            reason = f"has {len(row)} fields, the header names {len(header)}"
+            yield item.reject("bad-row", reason, f"#{start}", text=delimiter.join(row))
+            continue
+        yield text_row(item, row[at], f"#{start}")
