@@ -63,6 +63,7 @@ def run_job(
             raise unknown_key(name, [spec.name for spec in job.stages], where="stage")
     check_needs(job)
     check_directory(job)
+    check_input_files(job)
     with locked(job.run):
         recover(job.run, job.specs)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
@@ -99,6 +100,16 @@ def check_needs(job: Job) -> None:
             if not any(name in job.settings_of for name in group):
                 tables = " or ".join(f"[{name}]" for name in group)
                 raise FledgeError(f"[{spec.name}] needs {tables} in the recipe {job.name}", fix="add that table")
+
+
+def check_input_files(job: Job) -> None:
+    """Raise FledgeError where a file that a later stage reads is not there, before hours of work went by."""
+    for spec in job.stages:
+        for name in spec.input_settings if spec.upstream else ():
+            given = getattr(job.settings_of[spec.name], name, ())
+            for entry in (given,) if isinstance(given, str) else given:
+                if entry and not Path(entry).exists():
+                    raise FledgeError("is not there", where=f"{spec.name}.{name}, {entry}", fix="check the path")
 
 
 def check_directory(job: Job) -> None:

@@ -54,8 +54,7 @@ class StageSpec:
 
 DOCUMENTS = ("train/**", "heldout/**")
 TOKENIZER = ("tokenizer.json",)
-FINAL_NAME = "final.json"
-"""Written by a training stage: ``{"checkpoint": "checkpoints/step-…", "sha256": …}``, the model it ends with."""
+MODEL = ("model/**",)
 
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("world", "fledge.stages.world:run"),
@@ -82,7 +81,7 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec(
         "sft",
         "fledge.stages.sft:run",
-        upstream={"world": ("conversations/**",), "tokenizer": TOKENIZER, "pretrain": (FINAL_NAME,)},
+        upstream={"world": ("conversations/**",), "tokenizer": TOKENIZER, "pretrain": MODEL},
         needs=(("pretrain",),),
         input_settings=("conversations",),
     ),
@@ -93,11 +92,12 @@ STAGES: tuple[StageSpec, ...] = (
             "world": ("**",),
             "text": DOCUMENTS,
             "tokenizer": TOKENIZER,
-            "pretrain": (FINAL_NAME,),
-            "sft": (FINAL_NAME,),
+            "tokens": ("train/**",),
+            "pretrain": MODEL,
+            "sft": MODEL,
         },
         needs=(("pretrain",),),
-        input_settings=("files",),
+        input_settings=("perplexity", "multiple_choice", "blimp"),
     ),
 )
 

@@ -20,7 +20,11 @@ def run_whole(
     say: Callable[[str], None],
 ) -> None:
     """Run the stages of ``recipe`` in ``run`` and write the report; see :func:`fledge.stages.graph.run_job`."""
-    job = Job(recipe.name, recipe.settings_of, recipe.to_toml(), run)
+    settings_of = recipe.settings_of
+    if only is None and recipe.sft is not None and recipe.world is None and not recipe.sft.conversations:
+        del settings_of["sft"]
+        say("sft is left out: no conversations to tune on (give them with --sft.conversations FILE.jsonl)")
+    job = Job(recipe.name, settings_of, recipe.to_toml(), run)
     run_job(job, until=until, start=start, only=only, say=say)
     if only is None and importlib.util.find_spec("fledge.stages.report"):
         from fledge.stages.report import write_report

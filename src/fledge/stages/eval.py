@@ -1,0 +1,62 @@
+"""The eval stage: the base model on texts and files, the assistant on tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fledge.evals.config import EvalConfig
+from fledge.run.files import read_json, write_json
+from fledge.stages.table import StageContext
+from fledge.types import Task
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    """Texts, multiple choice and minimal pairs are scored by the base model, for tuning changes what it expects of
+    plain text; tasks that talk are for the assistant. Without one, the base model does all that it can.
+    """
+    import torch
+
+    from fledge.evals.stage import run_eval
+    from fledge.infer.load import load_engine
+    from fledge.train.hardware import choose_device
+
+    config: EvalConfig = context.settings
+    device = choose_device("auto")
+    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    heldout = {name: context.upstream[name] / "heldout" for name in ("world", "text") if name in context.upstream}
+    shards = context.upstream["tokens"] / "train"
+    train_shards = sorted(path for path in shards.iterdir() if path.is_dir())
+    assistant = context.upstream.get("sft")
+    asks_base = replace(config, tasks=()) if assistant else config
+    summaries: dict[str, dict[str, Any]] = {}
+    with context.open_events() as events:
+        for name, stage, asked, texts in (
+            ("base", context.upstream["pretrain"], asks_base, heldout),
+            ("", assistant, replace(config, perplexity=(), multiple_choice=(), blimp=""), {}),
+        ):
+            if stage is None:
+                continue
+            engine, tokenizer, _ = load_engine(stage / "model", device=device, dtype=dtype, max_batch=config.max_batch)
+            tasks = world_tasks(context) if asked.tasks and assistant else []
+            out = context.out / name if name else context.out
+            summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events)
+    if assistant is None:
+        for name in ("results.json", "prompts.json"):
+            write_json(context.out / name, read_json(context.out / "base" / name))
+        return summaries["base"]
+    base, tuned = read_json(context.out / "base" / "results.json"), read_json(context.out / "results.json")
+    write_json(
+        context.out / "results.json",
+        {**tuned, "bits_per_byte": base["bits_per_byte"], "tasks": [*tuned["tasks"], *base["tasks"]]},
+    )
+    return {**summaries["base"], "tasks": {**summaries[""]["tasks"], **summaries["base"]["tasks"]}}
+
+
+def world_tasks(context: StageContext) -> list[Task]:
+    """The tasks of the run's own world, if it has one."""
+    if "world" not in context.settings_of:
+        return []
+    from fledge.world.world import World
+
+    return World(context.settings_of["world"]).tasks()

@@ -1,0 +1,69 @@
+"""The pretrain stage: token shards to a base model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fledge.run.files import read_json
+from fledge.run.progress import quantity
+from fledge.stages.table import StageContext
+from fledge.stages.tokens import MIXTURE_NAME
+from fledge.train.config import PretrainConfig
+from fledge.types import Conversation
+
+PROMPTS: tuple[Conversation | str, ...] = ("", "Once upon a time", "The")
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    from fledge.model.decoder import Decoder
+    from fledge.stages.training import (
+        heldout_callback,
+        progress_callback,
+        sample_callback,
+        save_final,
+        summary_of,
+    )
+    from fledge.tokens.shards import open_shards
+    from fledge.tokens.source import RowSource
+    from fledge.tokens.tokenizer import Tokenizer
+    from fledge.train.loop import Trainer
+    from fledge.train.objective import TokenCrossEntropy
+
+    config: PretrainConfig = context.settings
+    tokenizer = Tokenizer.load(context.upstream["tokenizer"])
+    sizes = config.model_config(tokenizer.vocab_size)
+    n_steps = config.horizon(sizes) // config.batch_tokens
+    tokens = context.upstream["tokens"]
+    mixture = read_json(tokens / MIXTURE_NAME)
+    source = RowSource(
+        {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()},
+        context=config.context_length,
+        batch_rows=config.batch_rows,
+        seed=config.seed,
+        mixture=mixture["mixture"],
+        max_repetition=mixture["max_repetition"],
+        n_steps=n_steps,
+    )
+    told = sizes.describe(config.context_length)
+    print(
+        f"pretrain: {sizes.n_layers} layers, {sizes.d_model} wide, {quantity(sizes.n_parameters)} parameters, "
+        f"{quantity(told['flops_per_token'])} FLOPs a token, {quantity(told['state_bytes'])}B for weights and "
+        f"optimizer, {n_steps} steps of {config.batch_tokens} tokens",
+        flush=True,
+    )
+    for note in source.notes:
+        print(f"pretrain: {note}", flush=True)
+    model = Decoder(sizes, seed=config.seed)
+    documents = {name: path for name, path in context.upstream.items() if name in ("world", "text")}
+    state = Trainer(config, context.out, n_steps=n_steps, tell=lambda line: print(f"pretrain: {line}", flush=True)).fit(
+        {"policy": model},
+        source,
+        TokenCrossEntropy(config.z_loss),
+        [
+            progress_callback("pretrain", config),
+            heldout_callback(config, tokenizer, documents),
+            sample_callback(config, tokenizer, PROMPTS),
+        ],
+    )
+    save_final(model, config, tokenizer, context.out, tokenizer.eos)
+    return {**summary_of(state, model), "epochs": source.epochs(n_steps), "model": told}

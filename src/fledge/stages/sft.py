@@ -1,0 +1,58 @@
+"""The sft stage: a base model and conversations to an assistant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fledge.stages.table import StageContext
+from fledge.tune.config import SftConfig
+from fledge.types import Conversation, FledgeError, Message
+
+PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    from fledge.model.decoder import Decoder
+    from fledge.stages.training import progress_callback, sample_callback, save_final, summary_of
+    from fledge.tokens.tokenizer import Tokenizer
+    from fledge.tune.sft import run_sft, write_sft_shards
+
+    config: SftConfig = context.settings
+    tokenizer = Tokenizer.load(context.upstream["tokenizer"])
+    shards = context.out / "conversations"
+    index = write_sft_shards(conversation_files(context), tokenizer, shards, config)
+    if index["n_refused"]:
+        print(f"sft: {index['n_refused']} conversations refused: {index['refused']}", flush=True)
+    prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
+    state = run_sft(
+        config,
+        context.upstream["pretrain"] / "model",
+        shards,
+        context.out,
+        [progress_callback("sft", config), sample_callback(config, tokenizer, prompts)],
+        tell=lambda line: print(f"sft: {line}", flush=True),
+    )
+    model = state.models["policy"]
+    assert isinstance(model, Decoder)
+    save_final(model, config, tokenizer, context.out, tokenizer.end)
+    return {
+        **summary_of(state, model),
+        "n_conversations": index["n_documents"],
+        "n_refused": index["n_refused"],
+        "refused": index["refused"],
+    }
+
+
+def conversation_files(context: StageContext) -> list[Path]:
+    """The world's own conversations and those that the settings name."""
+    files = [Path(name) for name in context.settings.conversations]
+    if "world" in context.upstream:
+        files.insert(0, context.upstream["world"] / "conversations" / "train.jsonl")
+    if not files:
+        raise FledgeError(
+            "no conversations to tune on",
+            where="sft.conversations",
+            fix="give JSONL files: --sft.conversations FILE",
+        )
+    return files

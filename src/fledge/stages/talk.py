@@ -1,0 +1,41 @@
+"""Chat with the assistant of a run, or a transcript of it where nobody sits at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from fledge.run.files import read_json
+from fledge.types import FledgeError
+
+PROMPTS = ("Hello!", "Who are you?", "Tell me a short story about a cat.", "What is 3 + 4?")
+PROMPTS_FILE = "eval/prompts.json"
+MAX_PROMPTS = 8
+
+
+def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
+    """Chat on the terminal; without one, say the run's opening prompts and end."""
+    from fledge.infer.chat import ChatSession, Sampling, run_chat, run_transcript
+    from fledge.infer.load import load_engine
+
+    engine, tokenizer, kind = load_engine(run)
+    if kind != "chat":
+        raise FledgeError(
+            "has a base model and no assistant yet", where=str(run), fix=f'use fledge sample {run} "Once upon a time"'
+        )
+    session = ChatSession(engine, tokenizer, Sampling(**sampling), system)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        run_chat(session, sys.stdin, sys.stdout)
+    else:
+        run_transcript(session, opening_prompts(run), sys.stdout)
+
+
+def opening_prompts(run: Path) -> list[str]:
+    """What the eval stage of this run found worth asking, else a few general prompts."""
+    path = run / PROMPTS_FILE
+    if path.is_file():
+        prompts = read_json(path)
+        if isinstance(prompts, list) and prompts and all(isinstance(each, str) for each in prompts):
+            return prompts[:MAX_PROMPTS]
+    return list(PROMPTS)

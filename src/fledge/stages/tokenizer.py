@@ -1,0 +1,14 @@
+"""The tokenizer stage: a vocabulary from the documents of this run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fledge.stages.table import StageContext
+
+
+def run(context: StageContext) -> dict[str, Any]:
+    from fledge.tokens.stage import train_tokenizer
+
+    with context.open_events() as events:
+        return train_tokenizer(context.settings, context.upstream, context.out, events)

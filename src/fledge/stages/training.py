@@ -1,0 +1,119 @@
+"""What pretraining and tuning share: progress, held-out bits per byte, samples, and the model at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fledge.evals.perplexity import bits_per_byte, texts_of_shards
+from fledge.infer.engine import Engine
+from fledge.infer.prompts import prompt_ids, reply_limits
+from fledge.infer.request import GenerateRequest
+from fledge.model.decoder import Decoder
+from fledge.run.progress import Progress
+from fledge.tokens.tokenizer import Tokenizer
+from fledge.train.checkpoint import save_model
+from fledge.train.config import TrainConfig
+from fledge.train.loop import Callback, TrainState
+from fledge.types import Conversation
+
+HELDOUT_BYTES = 50_000
+"""Held-out text of each source that is scored while training; the eval stage scores more."""
+SAMPLE_TOKENS = 96
+
+
+def progress_callback(label: str, config: TrainConfig) -> Callback:
+    """Shows tokens, rate, time left and loss; the rate leaves out what earlier processes did."""
+    progress: Progress | None = None
+
+    def show(state: TrainState) -> None:
+        nonlocal progress
+        if progress is None:
+            total = state.n_steps * config.batch_tokens
+            progress = Progress(label, total, "tokens", start=state.tokens)
+        elif state.last:
+            progress.done = state.tokens
+            progress.__exit__(None, None, None)
+        else:
+            progress.update(state.tokens - progress.done, loss=state.metrics["loss"])
+
+    return show
+
+
+def heldout_callback(config: TrainConfig, tokenizer: Tokenizer, sources: Mapping[str, Path]) -> Callback:
+    """Writes ``heldout`` events: bits per byte of a fixed piece of each source's held-out documents."""
+    texts = {name: texts_of_shards(path / "heldout", HELDOUT_BYTES) for name, path in sorted(sources.items())}
+
+    def measure(state: TrainState) -> None:
+        if not state.due(config.eval_every):
+            return
+        engine = engine_of(state, config)
+        for name, pieces in texts.items():
+            result = bits_per_byte(engine, tokenizer, pieces, name)
+            state.events.write("heldout", step=state.step, tokens=state.tokens, **result.to_dict())
+
+    return measure
+
+
+def sample_callback(config: TrainConfig, tokenizer: Tokenizer, prompts: Sequence[Conversation | str]) -> Callback:
+    """Writes ``sample`` events: for each prompt the same seeded sample, with the probability of every token."""
+
+    def sample(state: TrainState) -> None:
+        if not state.due(config.sample_every):
+            return
+        engine = engine_of(state, config)
+        requests = []
+        for number, prompt in enumerate(prompts):
+            stop_ids, forbidden_ids = reply_limits(tokenizer, prompt)
+            ids = prompt_ids(tokenizer, prompt)
+            requests.append(
+                GenerateRequest(
+                    ids,
+                    max_tokens=SAMPLE_TOKENS,
+                    temperature=0.8,
+                    seed=number,
+                    stop_ids=stop_ids,
+                    forbidden_ids=forbidden_ids,
+                )
+            )
+        for prompt, done in zip(prompts, engine.generate(requests), strict=True):
+            state.events.write(
+                "sample",
+                step=state.step,
+                tokens=state.tokens,
+                prompt=prompt if isinstance(prompt, str) else prompt.messages[-1].content,
+                text=tokenizer.decode([index for index in done.ids if index not in tokenizer.special.values()]),
+                pieces=[tokenizer.decode([index]) for index in done.ids],
+                probabilities=[round(float(np.exp(logprob)), 4) for logprob in done.logprobs],
+            )
+
+    return sample
+
+
+def engine_of(state: TrainState, config: TrainConfig) -> Engine:
+    """An engine on the model under training; it shares the weights."""
+    model = state.models["policy"]
+    assert isinstance(model, Decoder)
+    return Engine(model, context_length=config.context_length)
+
+
+def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: Path, eos: int) -> None:
+    """Write ``out/model``, which runs as it is in Hugging Face's libraries and is what later stages read."""
+    save_model(
+        model, out / "model", context_length=config.context_length, bos=tokenizer.bos, eos=eos, pad=tokenizer.pad
+    )
+
+
+def summary_of(state: TrainState, model: Decoder) -> dict[str, Any]:
+    """The key figures of a training."""
+    return {
+        "steps": state.step,
+        "tokens": state.tokens,
+        "n_parameters": model.config.n_parameters,
+        "loss": state.metrics.get("loss", float("nan")),
+        "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
+        "hardware": dict(vars(state.hardware)),
+    }
