@@ -16,12 +16,13 @@ from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Answer, Conversation, Example, Score, Split, Task
 
 EXAMPLES_AT_ONCE = 512
-GROUP = "group"
+GROUP_KEYS = ("group", "attribute", "kind")
+FEW = 12
 
 
 @dataclass(frozen=True)
 class Group:
-    """Mean score of the examples that share one value of ``meta["group"]``."""
+    """Mean score of the examples that share the value of the first of ``GROUP_KEYS`` in their ``meta``."""
 
     mean: float
     stderr: float | None
@@ -33,8 +34,8 @@ class TaskResult:
     """``mean`` over the ``n`` scored examples; ``excluded`` could not be scored, for ``reasons`` (text → how many).
 
     ``stderr`` is over examples; for a task with ``groups_are_units = True`` mean and stderr are over its groups.
-    ``outcomes`` counts the reasons that the task gave with its scores, excluded examples included, where they are
-    few. ``rejected``: rows of its file that could not be read.
+    ``outcomes`` are the shares of the reasons that the task gave, excluded examples included, where they are few.
+    ``rejected``: rows of its file that could not be read.
     """
 
     name: str
@@ -44,7 +45,7 @@ class TaskResult:
     excluded: int
     chance: float
     groups: Mapping[str, Group] = field(default_factory=dict)
-    outcomes: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, Group] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
 
@@ -103,14 +104,15 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
     kept = [(example, score.value) for example, score in scored if score.value is not None]
     by_group: dict[str, list[float]] = defaultdict(list)
     for example, value in kept:
-        if GROUP in example.meta:
-            by_group[str(example.meta[GROUP])].append(value)
+        if key := next((key for key in GROUP_KEYS if key in example.meta), ""):
+            by_group[str(example.meta[key])].append(value)
     groups = {name: Group(*mean_and_stderr(by_group[name]), n=len(by_group[name])) for name in sorted(by_group)}
     if getattr(task, "groups_are_units", False):
         mean, stderr = mean_and_stderr([group.mean for group in groups.values()])
     else:
         mean, stderr = mean_and_stderr([value for _, value in kept])
-    outcomes = Counter(score.reason for _, score in scored if score.reason)
+    named = sorted({score.reason for _, score in scored if score.reason})
+    outcomes = {name: [float(score.reason == name) for _, score in scored] for name in named if len(named) <= FEW}
     reasons = Counter(score.reason or "no reason given" for _, score in scored if score.value is None)
     return TaskResult(
         name=task.name,
@@ -120,8 +122,8 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
         excluded=len(scored) - len(kept),
         chance=task.chance,
         groups=groups,
-        outcomes=dict(sorted(outcomes.items())) if len(outcomes) <= 12 else {},
-        reasons=dict(reasons.most_common(8)),
+        outcomes={name: Group(*mean_and_stderr(hits), n=int(sum(hits))) for name, hits in outcomes.items()},
+        reasons=dict(reasons.most_common(FEW)),
         rejected=len(getattr(task, "rejects", ())),
     )
 

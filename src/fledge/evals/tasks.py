@@ -1,0 +1,61 @@
+"""Tasks by name: the world's, the user's own, and those made from files."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fledge.evals.cloze import Cloze
+from fledge.evals.multiple_choice import MultipleChoice
+from fledge.evals.rows import read_json_rows
+from fledge.types import FledgeError, Task
+
+
+def choose_tasks(names: Sequence[str], known: Sequence[Task]) -> list[Task]:
+    """The tasks that ``names`` mean: ``world`` (all of ``known``), one of ``known``, or ``module:function``.
+
+    The user's function takes nothing and returns a Task or a list of them.
+    """
+    by_name = {task.name: task for task in known}
+    chosen: list[Task] = []
+    for name in names:
+        if name == "world":
+            chosen += known
+        elif ":" in name:
+            chosen += own_tasks(name)
+        elif name in by_name:
+            chosen.append(by_name[name])
+        else:
+            close = difflib.get_close_matches(name, ["world", *by_name], n=1)
+            raise FledgeError(
+                f"there is no task {name!r}",
+                where="tasks",
+                fix=f"did you mean {close[0]}?" if close else "give world, the name of a task, or module:function",
+            )
+    return list({task.name: task for task in chosen}.values())
+
+
+def own_tasks(name: str) -> list[Task]:
+    """What the function ``module:function`` returns; modules are also looked for in the current directory."""
+    module, _, function = name.partition(":")
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        made: Any = getattr(importlib.import_module(module), function)()
+    except (ImportError, AttributeError) as error:
+        raise FledgeError(f"{name} cannot be loaded ({error})", where="tasks", fix="check module:function") from error
+    finally:
+        sys.path.remove(here)
+    return list(made) if isinstance(made, (list, tuple)) else [made]
+
+
+def file_task(path: str | Path, seed: int = 0) -> Task:
+    """The task that a JSONL file holds, by the keys of its first row: multiple choice, or last words to guess."""
+    first = next((row for _, row in read_json_rows(Path(path), [])), {})
+    if "context" in first and "continuation" in first:
+        return Cloze(path, seed=seed)
+    return MultipleChoice(path, seed=seed)
