@@ -43,6 +43,7 @@ class Manifest:
     ended: float
     seconds: float
     summary: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
     version: int = MANIFEST_VERSION
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -252,6 +254,7 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
             ended=round(time.time(), 3),
             seconds=round(seconds, 3),
             summary=summary,
+            command=shlex.join(["fledge", *sys.argv[1:]]),
         ),
     )
     if out != home:
@@ -263,7 +266,8 @@ def summary_text(summary: Mapping[str, Any], limit: int = 6) -> str:
     """The first plain figures of a stage's summary, as they end its line."""
     parts = []
     for key, value in summary.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        left_out = key == "seconds" or (isinstance(value, str) and len(value) > 24)
+        if left_out or isinstance(value, bool) or not isinstance(value, (int, float, str)):
             continue
         shown = value if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else quantity(value)
         parts.append(f"{key.replace('_', ' ')} {shown}")
