@@ -130,7 +130,7 @@ def process_chunk(
         for number, record in enumerate(records):
             if number in dead and isinstance(record, RawRecord):
                 record = Reject(
-                    record.id, record.source, "worker_died", "its worker died twice on it", "", record.n_bytes
+                    record.id, record.source, "worker-died", "its worker died twice on it", "", record.n_bytes
                 )
             for result in cleaner.clean(record):
                 if isinstance(result, Reject):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fledge.text.config import TextConfig
 from fledge.text.funnel import Funnel
-from fledge.text.sources.records import Extracted, RawRecord
+from fledge.text.sources.records import RawRecord
 from fledge.text.split import at_pattern, cut
 from fledge.text.steps import FILTERS, SPLITTERS, TRANSFORMS, Step, bind_thresholds, labels, load_function, split_entry
 from fledge.types import Document, FledgeError, Reject, Verdict
 
 READ, EXTRACT, SPLIT, CUT = "read", "extract", "split", "cut"
-EXACT, NEAR = "exact_duplicate", "near_duplicate"
+EXACT, NEAR = "exact-duplicate", "near-duplicate"
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class _Part:
 class Cleaner:
     """Turns raw records into documents and rejects, and counts both in ``funnel``.
 
-    ``extract`` turns the HTML or PDF of a record into text. What a step raises falls with its document.
+    ``extract`` gives a record of HTML or PDF its text. What a step raises costs its document only.
     """
 
-    def __init__(self, config: TextConfig, extract: Callable[[RawRecord], Extracted]) -> None:
+    def __init__(self, config: TextConfig, extract: Callable[[RawRecord], RawRecord | Reject]) -> None:
         self.config, self.steps, self._extract = config, load_steps(config), extract
         self.reset()
 
@@ -122,20 +122,17 @@ class Cleaner:
             self.funnel[EXTRACT].passed(n_bytes, [n_bytes])
             return text, None
         self.funnel[READ].passed(record.n_bytes, [record.n_bytes])
-        page = _Part(record.id, "", record.n_bytes)
         try:
             extracted = self._extract(record)
         except FledgeError:
             raise
         except Exception as error:
-            return "", self._failed(page, record.source, EXTRACT, error)
-        if extracted.outcome != "ok":
-            self.funnel[EXTRACT].rejected(record.n_bytes, extracted.outcome)
-            reason = f"{extracted.outcome}: {extracted.detail}" if extracted.detail else extracted.outcome
-            return "", Reject(record.id, record.source, EXTRACT, reason, "", record.n_bytes)
-        if extracted.title:
-            meta.setdefault("title", _valid(extracted.title))
-        text = _valid(extracted.text)
+            return "", self._failed(_Part(record.id, "", record.n_bytes), record.source, EXTRACT, error)
+        if isinstance(extracted, Reject):
+            self.funnel[EXTRACT].rejected(record.n_bytes, extracted.rule)
+            return "", replace(extracted, n_bytes=record.n_bytes)
+        meta.update(extracted.meta)
+        text = _valid(extracted.text or "")
         self.funnel[EXTRACT].passed(record.n_bytes, [n_utf8(text)])
         return text, None
 

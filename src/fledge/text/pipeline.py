@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.events import EventLog
-from fledge.run.files import read_json, told, write_json
+from fledge.run.files import read_json, remove_leftovers, told, write_json
 from fledge.run.progress import Progress
 from fledge.run.settings import settings_hash
 from fledge.text.chunks import cut_chunks
@@ -41,8 +41,11 @@ def run_text(config: TextConfig, out: Path, events: EventLog) -> dict[str, Any]:
     from fledge.text.sources.units import list_units
 
     load_steps(config)
-    units = list_units(config.sources, config.source)
-    return run_units(config, units, lambda unit: read_unit(unit, config.source), Path(out), events)
+    downloads = Path(out) / "downloads"
+    units = list_units(config.sources, config.source, cache=downloads)
+    summary = run_units(config, units, lambda unit: read_unit(unit, config.source), Path(out), events)
+    shutil.rmtree(downloads, ignore_errors=True)
+    return summary
 
 
 def run_units(config: TextConfig, units: Sequence[Unit], read: Reader, out: Path, events: EventLog) -> dict[str, Any]:
@@ -81,6 +84,7 @@ def _fingerprint(config: TextConfig, units: Sequence[Unit]) -> str:
 
 def _open_work(work: Path, out: Path, fingerprint: str) -> None:
     """Keep the finished chunks of the same run; anything else starts from nothing."""
+    remove_leftovers(out)
     state = work / "state.json"
     (out / "funnel.json").unlink(missing_ok=True)
     if state.exists() and read_json(state) == {"fingerprint": fingerprint}:
@@ -110,8 +114,7 @@ def _run_all(
             per_chunk[summary["index"]] = summary["documents"]
             funnel.add(summary["funnel"])
             progress.update(summary["n_bytes"] / 1e6, kept=sum(per_chunk.values()))
-            rest = sum(map(_expected_megabytes, units[summary["end"][0] :]))
-            progress.total = max(progress.total or 0, progress.done + rest)
+            progress.total = max(progress.total or 0, progress.done)
             events.write("chunk", **{name: summary[name] for name in ("index", "n_bytes", "documents", "rejects")})
         progress.total = progress.done
     return funnel, [per_chunk[index] for index in sorted(per_chunk)]

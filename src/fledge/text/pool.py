@@ -14,8 +14,8 @@ from typing import Any
 from fledge.text.chunks import Chunk, process_chunk
 from fledge.text.clean import Cleaner
 from fledge.text.config import TextConfig
-from fledge.text.sources.records import Extracted, RawRecord
-from fledge.types import FledgeError
+from fledge.text.sources.records import RawRecord
+from fledge.types import FledgeError, Reject
 
 
 def worker_main(connection: Connection, config: TextConfig, work: Path) -> None:
@@ -39,7 +39,7 @@ def worker_main(connection: Connection, config: TextConfig, work: Path) -> None:
                     connection.send(("done", summary))
 
 
-def _extraction(config: TextConfig, stack: contextlib.ExitStack) -> Callable[[RawRecord], Extracted]:
+def _extraction(config: TextConfig, stack: contextlib.ExitStack) -> Callable[[RawRecord], RawRecord | Reject]:
     """HTML and PDF to text, by a child process that begins with the first page and ends with ``stack``."""
 
     @functools.cache
@@ -48,7 +48,7 @@ def _extraction(config: TextConfig, stack: contextlib.ExitStack) -> Callable[[Ra
 
         return stack.enter_context(Extractor(config.source))
 
-    return lambda record: extractor().extract(record)
+    return lambda record: extractor().read(record)
 
 
 def _telling(chunk: Chunk, connection: Connection) -> Iterator[Any]:

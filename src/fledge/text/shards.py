@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fledge.run.files import atomic_file, told
+from fledge.run.files import TEMPORARY, atomic_file, told
 from fledge.types import Document, FledgeError, Reject
 
 SHARD_BYTES = 128_000_000
@@ -140,7 +140,7 @@ def shard_paths(source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
     path = Path(source)
     if not path.is_dir():
         return [path]
-    found = sorted(path.glob("*.parquet"))
+    found = sorted(file for file in path.glob("*.parquet") if not file.name.startswith(TEMPORARY))
     if not found:
         raise FledgeError("no parquet shards in there", where=str(path), fix="check the path, or run the stage before")
     return found

@@ -116,3 +116,17 @@ def bind_thresholds(
             value = int(value)
         bound[name] = functools.partial(bound[name], **{argument: value})
     return bound
+
+
+def rules_table() -> str:
+    """A Markdown table of Fledge's own steps: name, kind, thresholds with their defaults, and what each does."""
+    rows = ["| name | kind | thresholds | what it does |", "|---|---|---|---|"]
+    for kind, table in (("split", SPLITTERS), ("transform", TRANSFORMS), ("filter", FILTERS)):
+        for name in table:
+            function = load_function(name, table, where=kind)
+            numbers = number_defaults(function) if kind == "filter" else {}
+            thresholds = ", ".join(f"{each} {value:g}" for each, value in numbers.items())
+            doc = inspect.getdoc(function) or ""
+            summary = " ".join(doc.split("\n\n")[0].split()).replace("|", "\\|")
+            rows.append(f"| `{name}` | {kind} | {thresholds} | {summary} |")
+    return "\n".join(rows) + "\n"

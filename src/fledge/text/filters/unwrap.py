@@ -6,7 +6,7 @@ import itertools
 import re
 
 _BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
-MAX_WIDTH = 100
+MIN_WIDTH, MAX_WIDTH = 50, 100
 SLACK = 6
 
 
@@ -36,7 +36,7 @@ def unwrap(text: str, *, min_share: float = 0.6, min_block_share: float = 0.75) 
         return text
     # Nearly all wrapped lines lie within a few columns of the width; a few overlong ones must not set it.
     width = lengths[min(len(lengths) - 1, len(lengths) * 95 // 100)]
-    if width > MAX_WIDTH:
+    if not MIN_WIDTH <= width <= MAX_WIDTH:
         return text
     shares = [_wrapped_share(block, width - SLACK) for block in blocks]
     weights = [len(block) - 1 for block in blocks]
@@ -50,5 +50,9 @@ def unwrap(text: str, *, min_share: float = 0.6, min_block_share: float = 0.75) 
 
 
 def _wrapped_share(lines: list[str], width: int) -> float:
-    pairs = itertools.pairwise(lines)
-    return sum(is_wrapped(line, following, width) for line, following in pairs) / max(1, len(lines) - 1)
+    """Of the breaks between ``lines``, the share that are wrapped; none where nearly each line begins as verse does."""
+    following = lines[1:]
+    if len(following) >= 3 and sum(line.lstrip()[:1].isupper() for line in following) > 0.75 * len(following):
+        return 0.0
+    n_wrapped = sum(is_wrapped(line, after, width) for line, after in itertools.pairwise(lines))
+    return n_wrapped / max(1, len(following))
