@@ -24,7 +24,7 @@ POLAR_EXPRESS = (
 
 
 def orthogonalise(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
-    """U Vᵀ of each matrix U S Vᵀ in ``matrices`` (N, rows, columns), to a few percent, in ``dtype``.
+    """U Vᵀ of each matrix U S Vᵀ in ``matrices`` (N, rows, columns), singular values within 15 % of 1 after 5 steps, in ``dtype``.
 
     A zero matrix stays zero.
     """

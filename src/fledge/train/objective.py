@@ -21,7 +21,8 @@ class Objective(Protocol):
     inner sums being over every micro-batch of the step. Further sums are only reported, as means.
     """
 
-    terms: Mapping[str, float]
+    @property
+    def terms(self) -> Mapping[str, float]: ...
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """What each sum is divided by, from the numpy batch alone."""
