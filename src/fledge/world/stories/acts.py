@@ -14,17 +14,17 @@ ACTS: dict[str, str] = {
     "|could think of nothing but {Xa}{want_tail}",
     "go": "[went|walked|ran|hurried|marched|skipped|strolled|set off|trotted|rushed] {To}{go_tail}"
     "|took the {path_adj} path {To}{go_tail}|made {his} way {To}{go_tail}",
-    "go_both": "and {B} [went|walked|ran|hurried|skipped|strolled|set off] {To} together{go_tail}"
+    "go_both": "and {Bn} [went|walked|ran|hurried|skipped|strolled|set off] {To} together{go_tail}"
     "|took {B} by the hand and went {To}{go_tail}",
     "lead": "[led|brought|took|guided] {B} {To}{go_tail}",
-    "call": "called {B}[, who came running| as loudly as {he} could, and {B} came], {_quick}|called for {B}, and soon {bhe} was there",
+    "call": "called {B}[, who came running| as loudly as {he} could, and {Bn} came], {_quick}|called for {B}, and soon {bhe} was there",
     "take": "[took|grabbed|lifted|reached for] {X}{take_tail}|picked {X} up{take_tail}|put {X} under {his} arm{take_tail}|bent down and took {X}{take_tail}",
-    "give": "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {B} took it{give_tail}|put {X} into {Bs} hands{give_tail}"
+    "give": "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {Bn} took it{give_tail}|put {X} into {Bs} hands{give_tail}"
     "|passed {X} to {B}{give_tail}",
     "bring_back": "brought {X} back to {B}{give_tail}|gave {X} back to {B}{give_tail}|returned {X} to {B}{give_tail}",
     "swap": "swapped {X} for {Y} with {B}{give_tail}|gave {X} to {B} and got {Y} for it{give_tail}|traded {X} for {Yof}{give_tail}",
-    "pay": "gave {B} {Z} and got {Y} for it{give_tail}|swapped {Z} for {Yof}{give_tail}|handed {Z} over, and {B} gave {him} {Y}{give_tail}",
-    "show": "showed {X} to {B}{give_tail}|held {X} up so that {B} could see it{give_tail}|let {B} look at {X}{give_tail}",
+    "pay": "gave {B} {Z} and got {Y} for it{give_tail}|swapped {Z} for {Yof}{give_tail}|handed {Z} over, and {Bn} gave {him} {Y}{give_tail}",
+    "show": "showed {X} to {B}{give_tail}|held {X} up so that {Bn} could see it{give_tail}|let {B} look at {X}{give_tail}",
     "carry": "carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}{go_tail}",
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": "lost {X}{lose_tail}|noticed that {X} was gone{lose_tail}|reached for {X}, but it was not there any more{lose_tail}"
@@ -55,16 +55,16 @@ ACTS: dict[str, str] = {
     "sink": "watched {X} sink{sink_tail}|saw {X} go down in the deep water{sink_tail}|could only watch as {X} sank{sink_tail}",
     "dry": "dried {X} {dry_how}|rubbed {X} dry {dry_how}|wiped the water off {X} {dry_how}",
     "break": "broke {X}{break_tail}|dropped {X}, and it broke{break_tail}|stepped on {X} and broke it{break_tail}|pulled too hard, and {X} broke{break_tail}",
-    "quarrel": "and {B} both pulled at {X} until it broke{break_tail}|would not let {B} have {X}, and they pulled until it broke{break_tail}",
+    "quarrel": "and {Bn} both pulled at {X} until it broke{break_tail}|would not let {B} have {X}, and they pulled until it broke{break_tail}",
     "need": "needed {Ya} to mend {X}|could only mend {X} with {Ya}|wanted to mend {X}, but for that {he} needed {Ya}|had no way to mend {X} without {Ya}",
     "mend": "mended {X} with {Y}{mend_tail}|took {Y} and mended {X}{mend_tail}|used {Y} to mend {X}{mend_tail}|worked with {Y} until {X} was mended{mend_tail}",
-    "mend_both": "and {B} mended {X} with {Y}{mend_tail}|used {Y} to mend {X} while {B} held it still{mend_tail}",
+    "mend_both": "and {Bn} mended {X} with {Y}{mend_tail}|used {Y} to mend {X} while {Bn} held it still{mend_tail}",
     "no_mend": "tried {number} times to mend {X}, but it could not be mended|saw that nobody could mend {X}|put {X} together again, but it fell apart",
     "guard": "saw that {Bi} was sitting on {X}|saw {Bi} in front of {X}|wanted to reach for {X}, but {Bi} stood in the way",
     "block": "was afraid of {B}, who {growled}|took a step, but {B} {growled}|tried to get past {B}, but {bhe} {growled}",
     "feed": "threw {Y} to {B}, who {ate_it} and went away|gave {Y} to {B}, who {ate_it} and left|fed {Y} to {B} until {bhe} trotted off",
     "eat": "ate {X}{eat_tail}|ate {X} up in {number} bites{eat_tail}|sat down and ate {X}{eat_tail}",
-    "snatch": "turned around, and {B} ate {X} in {number} bites|looked away, and {B} gobbled {X} up|sneezed, and while {his} eyes were shut {B} ate {X}",
+    "snatch": "turned around, and {Bn} ate {X} in {number} bites|looked away, and {Bn} gobbled {X} up|sneezed, and while {his} eyes were shut {B} ate {X}",
     "share": "shared {X} with {B}{share_tail}|cut {X} in two and shared it with {B}{share_tail}|gave {B} half of {X}, because it is good to share{share_tail}",
     "cook": "mixed {Y} with {Z} and cooked {Xa}{cook_tail}|put {Y} and {Z} into a pan and cooked {Xa}{cook_tail}|cooked {Xa} from {Y} and {Z}{cook_tail}",
     "build": "built {Xa} from {Y} and {Z}{build_tail}|put {Y} and {Z} together and built {Xa}{build_tail}|worked with {Y} and {Z} until {he} had built {Xa}{build_tail}",
@@ -78,7 +78,7 @@ ACTS: dict[str, str] = {
     "grow": "saw that {X} had grown {grow_how}|found that {X} was now {grow_how}",
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
     "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent the {part_of_day} with {X}{play_tail}",
-    "play_both": "and {B} played with {X}{play_tail}|let {B} play with {X} too{play_tail}|and {B} took turns with {X}{play_tail}",
+    "play_both": "and {Bn} played with {X}{play_tail}|let {B} play with {X} too{play_tail}|and {Bn} took turns with {X}{play_tail}",
     "thank": "thanked {B} {thank_how}|gave {B} a hug to say thank you{hug_tail}|was grateful and thanked {B}{hug_tail}",
     "comfort": "put an arm around {B}{hug_tail}|comforted {B} {comfort_how}|wiped away {Bs} tears{hug_tail}|sat down beside {B} and told {bhim} {comfort_story}",
     "help": "helped {B} up{hug_tail}|helped {B} to {bhis} feet{hug_tail}|washed {Bs} {part} and helped {bhim} up",
@@ -87,7 +87,7 @@ ACTS: dict[str, str] = {
     "follow": "followed {B}{go_tail}|followed {B} step by step{go_tail}",
     "sad_lost": "[was sad|cried|felt like crying|wept] because {X} was [lost|gone]{sad_tail}|was so sad about {X} that {sad_effect}",
     "sad_broken": "[was sad|cried|felt like crying|wept] because {X} was broken{sad_tail}|was so sad about {Xbroken} that {sad_effect}",
-    "sad_refused": "[was sad|cried|felt like crying] because {B} had said no{sad_tail}|was so sad about {Bs} answer that {sad_effect}",
+    "sad_refused": "[was sad|cried|felt like crying] because {Bn} had said no{sad_tail}|was so sad about {Bs} answer that {sad_effect}",
     "sad_gone": "[was sad|cried|felt like crying|wept] because {X} was gone for good{sad_tail}|missed {X} so much that {sad_effect}",
     "glad_have": "was [glad|happy|proud] because {he} had {X} now{glad_tail}|hugged {X}{glad_tail}|laughed and held {X} tight{glad_tail}"
     "|was so [glad|happy] about {X} that {glad_effect}",
@@ -96,6 +96,7 @@ ACTS: dict[str, str] = {
 
 TAILS: dict[str, str] = {
     "own_tail": "{from_whom}| that {smelled_like}| and kept it {kept_where}| and {loved} it{more_than}",
+    "thing_tail": "{from_whom}| that {smelled_like}|",
     "from_whom": ", a present from {his} {uncle}|, which {his} {uncle} had bought for {number} coins|, which had come by ship one {weekday}"
     "|, which {his} {uncle} had made one {season}| that once belonged to a~ {stranger}|, won at a fair in {month}",
     "smelled_like": "smelled of {smell}|looked a little like {shape}|had {pattern_on} painted on it",

@@ -10,7 +10,7 @@ FULL: dict[str, str] = {
     "|On the {number_th} {weekday} of {month}, {Ai} stood {At} and looked at {thing_seen}."
     "|This is the story of {Ai}, who was {At} one {weekday}, {doing}.|Not long ago {Ai} was sitting {At} with {thing_seen}."
     "|{Ai} had {dish} for breakfast and was now {At}, {doing}.|Do you know {Ai}, who was {At} on {weekday}, {doing}?",
-    "hold": "{B} had {Ya}{own_tail}.|{B} was holding {Ya}{own_tail}.|{B} carried {Ya}{own_tail}.|In {Bs} hands was {Ya}{own_tail}.|Beside {B} lay {Ya}{own_tail}.",
+    "hold": "{Bn} had {Ya}{own_tail}.|{Bn} was holding {Ya}{own_tail}.|{Bn} carried {Ya}{own_tail}.|In {Bs} hands was {Ya}{thing_tail}.|Beside {Bn} lay {Ya}{thing_tail}.",
     "plan_make": "{A} wanted to make {Xa}, and for that {he} needed {Ya} and {Za}.|For {Xa} {A} needed {Ya} and {Za}."
     "|{A} had dreamed of making {Xa}, but first {he} had to get {Ya} and {Za}.|To make {Xa}, one needs {Ya} and {Za}, and {A} had neither.",
     "weather:sunny": DETAILS["w_sunny"],

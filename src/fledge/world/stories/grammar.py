@@ -77,10 +77,18 @@ def split_alternatives(text: str) -> list[str]:
         elif char == "]":
             depth -= 1
         elif char == "|" and depth == 0:
-            pieces.append(text[start:i].strip("\n"))
+            pieces.append(text[start:i])
             start = i + 1
-    pieces.append(text[start:].strip("\n"))
-    return [" ".join(piece.split("\n")) if "\n" in piece else piece for piece in pieces]
+    pieces.append(text[start:])
+    return pieces
+
+
+def uncapitalized(text: str) -> str:
+    """Wordings of whole sentences without their capitals, which the realiser sets."""
+    return "|".join(
+        piece[:1].lower() + piece[1:] if piece[:2] != "I " else piece
+        for piece in split_alternatives(text)
+    )
 
 
 def expand(wording: Wording, fill: Callable[[str], str], random: Callable[[], float], out: list[str]) -> None:

@@ -142,7 +142,7 @@ def stuck(s: Stage, hero: str, ending: str) -> str:
     elif draw < 0.6:
         bird = s.animal(lexicon.CAN_FLY)
         s.do("meet", hero, bird)
-        s.do("fly_up", bird, hero, X=thing)
+        s.do("fly_up", bird, X=thing)
         s.do("give", bird, hero, X=thing)
         s.do("thank", hero, bird)
     else:
@@ -168,7 +168,7 @@ def afloat(s: Stage, hero: str, ending: str) -> str:
     if draw < 0.5:
         swimmer = s.animal(lexicon.CAN_SWIM)
         s.do("meet", hero, swimmer)
-        s.do("swim_out", swimmer, hero, X=thing)
+        s.do("swim_out", swimmer, X=thing)
         s.do("give", swimmer, hero, X=thing)
         s.do("thank", hero, swimmer)
     else:

@@ -75,10 +75,10 @@ RULES: dict[str, str] = {
     "fall": "A.high -> A.high= A.hurt=yes",
     "pull_down": "A.high X.stuck A.at=X.at -> A.high= X.stuck= X.holder=A X.at= X.spot=",
     "reach": "X.stuck A.at=X.at Y.holder=A Y.cond!=broken -> X.stuck= X.holder=A X.at= X.spot=",
-    "fly_up": "X.stuck A.at=X.at A.at=B.at A!=B -> X.stuck= X.holder=A X.at= X.spot= B.gift=A",
+    "fly_up": "X.stuck A.at=X.at -> X.stuck= X.holder=A X.at= X.spot=",
     "float": "X.holder=A !X.afloat -> X.holder= X.afloat=yes X.at=A.at X.cond=wet",
     "fish_out": "X.afloat A.at=X.at Y.holder=A Y.cond!=broken -> X.afloat= X.holder=A X.at=",
-    "swim_out": "X.afloat A.at=X.at A.at=B.at A!=B -> X.afloat= X.holder=A X.at= B.gift=A",
+    "swim_out": "X.afloat A.at=X.at -> X.afloat= X.holder=A X.at=",
     "sink": "X.afloat A.at=X.at -> X.gone=yes X.at= X.afloat= X.lost=yes",
     "dry": "X.holder=A X.cond=wet -> X.cond=dry",
     # whole and broken

@@ -28,7 +28,7 @@ WORDS: dict[str, str] = {
     "number": "two|three|four|five|six|seven|eight|nine|ten",
     "drink": "tea|cocoa|milk|lemonade|cider|water|juice|broth",
     "dish": "porridge|noodles|toast|rice|pea soup|scrambled eggs|baked beans|oatmeal|custard|fish|stewed apples|dumplings",
-    "sweet": "toffee|fudge|jelly|ice cream|gingerbread|candy|chocolate|marzipan|whipped cream|cherry cake",
+    "sweet": "toffee|fudge|jelly|ice cream|gingerbread|candy|chocolate|marzipan|whipped cream|honeycomb",
     "smell": "smoke|{dish}|{sweet}|wet wool|{flowers}|mint|fresh paint|cut grass|soap|hay|old paper|sea salt|lavender|pine needles",
     "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
     "season": "spring|summer|autumn|winter",
@@ -63,7 +63,7 @@ DETAILS: dict[str, str] = {
     "|Between {two} {trees} stood {thing_seen}.|It smelled of {smell} and {smell}."
     "|A~ {stranger} went past with {thing_seen} and whistled {speed}."
     "|{two} {birds} sang {speed} in a~ {size} {tree}.|One could hear {two} {beasts} {near}."
-    "|A {colour} {insect} sat on a~ {flower} and did not move.|The path was {as_adj} as {shape}."
+    "|A {colour} {insect} sat on a~ {flower} and did not move.|The path was as {as_adj} as {shape}."
     "|Somebody had left a~ {look} {houseware} and {two} {housewares} on the ground.|The grass was {as_adj} that {season}.",
     "view_in": "It smelled of {smell} and {smell}.|On the wall hung a~ {look} drawing of {thing_seen}."
     "|{two} {colour} {housewares} stood in a row, next to a~ {size} {made} {houseware}."
@@ -94,7 +94,7 @@ DETAILS: dict[str, str] = {
     "|A {size} snowman with a {colour} {cloth2} stood {near}.|The snow was so deep that a~ {vehicle} was stuck in it."
     "|{two} icicles hung from the {house}.|It was a white {weekday}, and the {trees} looked like {shape}."
     "|Snowflakes settled on the back of {a_beast}.",
-    "soft_thing": "a white blanket|sugar on a cake|a clean pillow|whipped cream|wool",
+    "soft_thing": "a white blanket|sugar on a spoon|a clean pillow|whipped cream|wool",
     "w_foggy": "The fog was so thick that the {house} could not be seen.|In the fog, a~ {tree} looked like {shape}."
     "|Out of the fog came the sound of {two} {beasts}.|The fog crept {speed} over the {house}."
     "|It was a grey {weekday}, and the fog smelled of {smell}.|Only {two} {trees} showed through the fog."

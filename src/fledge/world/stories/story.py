@@ -116,7 +116,7 @@ def tell(
         spans.append((length, length + len(text), told))
         length += len(text)
         i += 1
-        if i <= last and random() < detail:
+        if i <= last and told[-1].kind != "sleep" and random() < detail:
             place = teller.world.get(hero, "at")
             draw = random()
             if draw < 0.45:

@@ -51,8 +51,8 @@ FRAMES: dict[str, str] = {
     '|{A} {gesture} and {asked}, "{Q}"|{A} turned to {B} and {asked}, "{Q}"|"{Qc}" {asked} {A}, {gesturing}.',
 }
 FRAME_RULES: dict[str, str] = {
-    "said": "said|answered|replied|told {him2}|whispered|cried|called out|explained|muttered",
-    "asked": "asked|wanted to know|begged|inquired",
+    "said": "said|answered|replied|whispered|cried|called out|explained|muttered|declared|sighed",
+    "asked": "asked|begged|inquired",
     "how": "| {speed}| in a {voice} voice| with {dish} in {his} mouth| with a smile like {a_beast}| without looking up from {his} {houseware}| after {number} deep breaths",
     "voice": "low|high|soft|deep|shaky|small|loud|bright|sleepy|hoarse",
     "gesture": "scratched {his} {part}|pointed at {thing_seen}|looked up at {two} {birds}|put down a~ {look} {houseware}|smiled like {a_beast}"
@@ -61,5 +61,4 @@ FRAME_RULES: dict[str, str] = {
     "gesturing": "scratching {his} {part}|pointing at {thing_seen}|looking up at {two} {birds}|putting down a~ {look} {houseware}|smiling like {a_beast}"
     "|{job}|wiping {his} {part}|chewing on {sweet}|with {two} {insects} buzzing around {him}|watching {a_beast}|nodding {speed}",
 }
-FRAME_RULES["said"] = "said|answered|replied|whispered|cried|called out|explained|muttered"
 QUESTIONS = ("ask_where", "ask_for")

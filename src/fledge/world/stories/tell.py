@@ -70,6 +70,9 @@ class Teller:
             return f"{lexicon.PLACES[event.P][1]} the {event.P}"
         if slot == "S":
             return event.S
+        if slot == "Bn":
+            self.people.append(event.B)
+            return self.cast.names[event.B]
         if slot == "Bs":
             self.people.append(event.B)
             return f"{self.cast.names[event.B]}'s"
@@ -173,7 +176,7 @@ class Teller:
         if following is not None and following.A == event.A and following.kind in JOINABLE and "," not in text and random() < 0.6:
             text += " and " + self.clause(following)
             joined = True
-        elif random() < 0.2 and "," not in text and len(text) < 50:
+        elif random() < 0.2 and len(text) < 50 and not any(w in text for w in (",", " like ", " as ", " while ", " with ")):
             text += self.words(self.pick(self.tables.likeness))
         return sentence(f"{lead}{subject} {text}."), joined
 
@@ -211,8 +214,8 @@ class Teller:
             content += " " + sentence(self.words(self.pick(rules("chatter"))))
         self.speaking = False
         self.people, self.named = [], []
-        self.subject = self.subject_of(event.A) if known else self.cast.names[event.A]
         frame = self.pick(self.tables.frames["ask" if event.kind in QUESTIONS and content[-1] == "?" else "tell"])
+        self.subject = self.subject_of(event.A) if known and frame[0] == "A" else self.cast.names[event.A]
         comma = content[:-1] + "," if content[-1] == "." else content
         out: list[str] = []
         expand(frame, lambda slot: comma if slot == "Qc" else content if slot == "Q" else self.fill(slot), random, out)

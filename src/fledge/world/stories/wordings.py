@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fledge.world.stories import acts, framing, lexicon, scenery, talk
-from fledge.world.stories.grammar import Grammar, Part, Slot, Wording, words_of
+from fledge.world.stories.grammar import Grammar, Part, Slot, Wording, uncapitalized, words_of
 
 RULE_TEXTS: dict[str, str] = {
     **scenery.WORDS, **scenery.DETAILS, **scenery.MEMORY, **acts.TAILS, **talk.TALK_RULES, **talk.FRAME_RULES,
     **framing.FULL_RULES, **framing.LEADS,
 }  # fmt: skip
+for _name in (*scenery.DETAILS, "chatter", "opener", *framing.LEADS):
+    RULE_TEXTS[_name] = uncapitalized(RULE_TEXTS[_name])
 # a rule whose expression is longer than this is captured as a run of words and verified on its own
 LONGEST_INLINE = 160
 _PLACEHOLDERS = {
     "Ai": r"(?P<{}>[IC]\d+)", "Bi": r"(?P<{}>[IC]\d+)", "A": r"(?P<{}>C\d+|he|she)", "B": r"(?P<{}>C\d+|him|her|he|she)",
-    "Bs": r"(?P<{}>C\d+'s|his|her)", "At": r"(?P<{}>L\d+)", "To": r"(?P<{}>L\d+)", "S": r"(?P<{}>S\d+)",
+    "Bn": r"(?P<{}>C\d+)", "Bs": r"(?P<{}>C\d+'s|his|her)", "At": r"(?P<{}>L\d+)", "To": r"(?P<{}>L\d+)", "S": r"(?P<{}>S\d+)",
     "he": r"(?P<{}>he|she)", "him": r"(?P<{}>him|her)", "his": r"(?P<{}>his|her)", "himself": r"(?P<{}>himself|herself)",
     "bhe": r"(?P<{}>he|she)", "bhim": r"(?P<{}>him|her)", "bhis": r"(?P<{}>his|her)",
 }  # fmt: skip
-_RUN = r"[a-z'-]+(?: [a-z',-]+){0,16}?"
+_RUN = r"[A-Za-z'-]+(?: [A-Za-z',-]+){0,16}?"
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,31 @@ class Wordings:
         self.grammar = grammar = Grammar(RULE_TEXTS)
         self.acts = {kind: grammar.alternatives(text) for kind, text in acts.ACTS.items()}
         self.acts["muse"] = grammar.alternatives(scenery.MUSING)
-        self.talk = {kind: grammar.alternatives(text) for kind, text in talk.TALK.items()}
-        self.full = {kind: grammar.alternatives(text) for kind, text in framing.FULL.items()}
+        self.talk = {kind: grammar.alternatives(uncapitalized(text)) for kind, text in talk.TALK.items()}
+        self.full = {kind: grammar.alternatives(uncapitalized(text)) for kind, text in framing.FULL.items()}
         self.frames = {kind: grammar.alternatives(text) for kind, text in talk.FRAMES.items()}
         self.likeness = grammar.alternatives(scenery.LIKENESS)
         for name in RULE_TEXTS:
             grammar.rule(name)
         self._names = {id(alternatives): name for name, alternatives in grammar._rules.items()}
         self._lengths: dict[int, int] = {}
-        self._rule_regex: dict[str, re.Pattern[str]] = {}
         self._index: dict[str, list[tuple[str, Wording]]] = {}
         for kind, alternatives in self.acts.items():
             for wording in alternatives:
                 for first in first_words(wording):
                     self._index.setdefault(first, []).append((kind, wording))
+        for wording in grammar.rule("gesture"):
+            for first in first_words(wording):
+                self._index.setdefault(first, []).append(("muse", wording))
+        self._full_index: dict[str, list[tuple[str, Wording]]] = {}
+        for kind, alternatives in self.full.items():
+            for wording in grammar.rule("view_out") + grammar.rule("view_in") if kind == "scene" else alternatives:
+                for first in first_words(wording):
+                    self._full_index.setdefault(first, []).append((kind, wording))
+        one_sentence = [w for w in (*self.frames["tell"], *self.frames["ask"]) if not any(p == '. "' for p in w)]
+        self.reading_frames = [*one_sentence, *grammar.alternatives('"{Qc}" {A} {said}.|"{Qc}" {A} {asked}.')]
+        self.talk_wordings = [(kind, w) for kind, alternatives in self.talk.items() for w in alternatives]
+        self.talk_wordings += [("chatter", w) for w in (*grammar.rule("opener"), *grammar.rule("chatter"))]
         self._patterns: dict[int, re.Pattern[str]] = {}
 
     # reading ------------------------------------------------------------------------------------------------------
@@ -61,29 +74,33 @@ class Wordings:
     def acts_starting(self, first: str) -> list[tuple[str, Wording]]:
         return self._index.get(first, []) + self._index.get("*", [])
 
+    def full_starting(self, first: str) -> list[tuple[str, Wording]]:
+        return self._full_index.get(first, []) + self._full_index.get("*", [])
+
+    def is_lead(self, text: str) -> bool:
+        return self.reads("then", text) or self.reads("but", text)
+
     def pattern(self, wording: Wording) -> re.Pattern[str]:
         found = self._patterns.get(id(wording))
         if found is None:
             found = self._patterns[id(wording)] = re.compile(self._regex(wording, [0]))
         return found
 
-    def rule_pattern(self, name: str) -> re.Pattern[str]:
-        found = self._rule_regex.get(name)
-        if found is None:
-            alternatives = self.likeness if name == "likeness" else self.grammar.rule(name)
-            counter = [0]
-            body = "|".join(self._regex(wording, counter) for wording in alternatives)
-            found = self._rule_regex[name] = re.compile(body)
-        return found
+    def reads(self, name: str, run: str) -> bool:
+        """Whether a run of words is a reading of the rule."""
+        for wording in self.likeness if name == "likeness" else self.grammar.rule(name):
+            match = self.pattern(wording).fullmatch(run)
+            if match and self.verified(match):
+                return True
+        return False
 
     def verified(self, match: re.Match[str]) -> bool:
         """Whether the runs of words that a match took for long rules are readings of those rules."""
-        for name, run in match.groupdict().items():
-            if run is not None and name[0] == "r" and "__" in name:
-                inner = self.rule_pattern(name.split("__", 1)[1]).fullmatch(run)
-                if inner is None or not self.verified(inner):
-                    return False
-        return True
+        return all(
+            self.reads(name.split("__", 1)[1], run)
+            for name, run in match.groupdict().items()
+            if run is not None and name[0] == "r" and "__" in name
+        )
 
     def _regex(self, wording: Wording, counter: list[int]) -> str:
         return "".join(self._part(part, counter) for part in wording)
@@ -124,7 +141,8 @@ def first_words(wording: Wording) -> set[str]:
     if isinstance(first, Slot):
         return {"*"}
     if isinstance(first, str):
-        return {first.split(" ")[0].strip(",")} if first.strip() else {"*"}
+        word = first.split(" ")[0].strip(",")
+        return {"a", "an"} if word == "a~" else {word} if word else {"*"}
     found: set[str] = set()
     for alternative in first:
         found |= first_words(alternative) if alternative else {"*"}
