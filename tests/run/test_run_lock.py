@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fledge.run.lock import locked
+from fledge.run.lock import in_use, locked
 from fledge.types import FledgeError
 
 HOLD = """
@@ -36,12 +36,14 @@ def test_a_second_process_is_refused_with_the_holders_name(tmp_path, holder):
     with pytest.raises(FledgeError) as caught, locked(tmp_path):
         pass
     line = str(caught.value)
+    assert in_use(tmp_path)
     assert f"process {holder.pid} on " in line and "choose another directory with --out" in line
 
 
 def test_the_lock_dies_with_its_process(tmp_path, holder):
     holder.kill()
     holder.wait()
+    assert not in_use(tmp_path)
     with locked(tmp_path):
         assert str(os.getpid()) in (tmp_path / ".lock").read_text(encoding="utf-8")
 

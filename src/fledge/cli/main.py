@@ -39,6 +39,7 @@ def build_app() -> App:
         version=f"fledge {fledge.__version__}",
         help_format="markdown",
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     run.register(app)
     talk.register(app)

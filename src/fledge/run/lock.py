@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -53,10 +54,23 @@ def holder(run: Path) -> str:
         return "process unknown"
 
 
+def in_use(run: Path) -> bool:
+    """Whether another process holds the lock; needs to read only."""
+    try:
+        file = open(run / LOCK_NAME, "rb")
+    except OSError:
+        return False
+    with file:
+        if not _take(file, shared=True):
+            return True
+        _release(file)
+        return False
+
+
 if os.name == "nt":
     import msvcrt
 
-    def _take(file: IO[bytes]) -> bool:
+    def _take(file: IO[bytes], *, shared: bool = False) -> bool:
         file.seek(_WINDOWS_LOCKED_BYTE)  # a byte beyond the text, which others may then still read
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
@@ -71,12 +85,18 @@ if os.name == "nt":
 else:
     import fcntl
 
-    def _take(file: IO[bytes]) -> bool:
+    def _take(file: IO[bytes], *, shared: bool = False) -> bool:
         # record locks, not flock: forked workers that outlive a killed parent would go on holding a flock
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
+            fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                return False
+            raise FledgeError(
+                f"this file system cannot lock files ({error.strerror})",
+                where=str(file.name),
+                fix="choose a directory on another disk with --out",
+            ) from error
         return True
 
     def _release(file: IO[bytes]) -> None:

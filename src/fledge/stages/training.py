@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fledge.infer.engine import Engine
 from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import GenerateRequest
 from fledge.model.decoder import Decoder
+from fledge.run.events import read_events
 from fledge.run.progress import Progress
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.train.checkpoint import save_model
@@ -108,12 +110,13 @@ def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: P
 
 
 def summary_of(state: TrainState, model: Decoder) -> dict[str, Any]:
-    """The key figures of a training."""
+    """The key figures of a training. A process that only found it finished has the loss from the events."""
+    last = state.metrics or deque(read_events(state.events.path, "step"), maxlen=1)[0]
     return {
         "steps": state.step,
         "tokens": state.tokens,
         "n_parameters": model.config.n_parameters,
-        "loss": state.metrics.get("loss", float("nan")),
+        "loss": last["loss"],
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "hardware": dict(vars(state.hardware)),
     }
