@@ -39,6 +39,8 @@ def read_conversations(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Conv
 def _conversation(line: bytes, name: str, source: str) -> Conversation | Reject:
     try:
         row = json.loads(line.decode("utf-8"))
+        if not isinstance(row, dict):
+            raise ValueError("is no JSON object")
         messages = tuple(_message(entry) for entry in row["messages"])
         tools = tuple(_text(tool, "tools") for tool in row.get("tools") or ())
         if not messages:

@@ -51,7 +51,7 @@ def write_shards(
 def encode_documents(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[Tokenised]:
     """Ids of each document, in order."""
     for document in documents:
-        ids = np.array(tokenizer.encode_document(document.text), dtype=tokenizer.dtype)
+        ids: np.ndarray = np.array(tokenizer.encode_document(document.text), dtype=tokenizer.dtype)
         yield Tokenised(ids, len(document.text.encode("utf-8")))
 
 
