@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import unicodedata
 
+import ftfy
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fledge.text.filters.gutenberg import gutenberg
-from fledge.text.filters.repair import repair
+from fledge.text.filters.repair import _HARMLESS, repair
 from fledge.text.filters.schools_wikipedia import schools_wikipedia
 from fledge.text.filters.unwrap import unwrap
 from fledge.text.split import at_pattern, blank_lines, cut, endoftext, lines
@@ -55,6 +56,14 @@ def test_repair_does_what_it_says():
 @given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=60))
 def test_repair_leaves_plain_lines_alone(text):
     assert repair(text) == text.rstrip()
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet=st.sampled_from("ab A.'()- –—‘’“”…•éÉèàöüßñçøæ°£§·±ÃÂâã\xa0€™"), max_size=12))
+def test_lines_that_ftfy_is_spared_are_lines_that_it_leaves(text):
+    config = ftfy.TextFixerConfig(unescape_html=False, uncurl_quotes=False, fix_line_breaks=False)
+    if _HARMLESS.fullmatch(text):
+        assert ftfy.fix_text(text, config) == text
 
 
 def test_repair_takes_time_in_proportion():

@@ -95,7 +95,7 @@ def ngram_shares(text: str) -> tuple[list[float], list[float]]:
 
 def _repeated(keys: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions (in order) whose key occurs at least twice, a label of each key, and how often each label occurs."""
-    order = np.argsort(keys, kind="stable")
+    order = np.argsort(keys)
     ranked = keys[order]
     is_new = np.concatenate(([True], ranked[1:] != ranked[:-1])) if len(ranked) else np.empty(0, bool)
     group = np.cumsum(is_new) - 1

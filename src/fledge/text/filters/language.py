@@ -8,7 +8,7 @@ from typing import Any
 
 from fledge.types import Verdict
 
-SAMPLE_CHARACTERS = 1_000
+SAMPLE_CHARACTERS = 500
 
 
 @cache
@@ -19,7 +19,7 @@ def _detector() -> Any:
 
 
 def sample(text: str) -> str:
-    """Three stretches (begin, middle, end) that stand for a long text; a text of 3,000 characters stands for itself."""
+    """Three stretches (begin, middle, end) that stand for a long text; a text of 1,500 characters stands for itself."""
     if len(text) <= 3 * SAMPLE_CHARACTERS:
         return text
     middle = (len(text) - SAMPLE_CHARACTERS) // 2

@@ -7,6 +7,11 @@ import unicodedata
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?|[\x0c\x85\u2028\u2029]")
+# Single accented letters and marks between ASCII: mojibake comes as two or more characters in a row, or with one of
+# the letters that are left out here, so ftfy (which is slow) has nothing to do.
+_HARMLESS = re.compile(
+    r"[\x00-\x7f]*(?:[\xa3\xa7\xb0\xb1\xb7\xc0\xc1\xc4-\xcf\xd1-\xdf\xe0\xe1\xe4-\xef\xf1-\xff–—‘’“”…•](?![^\x00-\x7f])[\x00-\x7f]*)*"
+)
 _MANY_BREAKS = re.compile(r"\n{4,}")
 _ROUNDS = 4
 

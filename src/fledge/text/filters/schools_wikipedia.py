@@ -13,8 +13,10 @@ _HEAD = re.compile(
 _TAIL = re.compile(r"\n\s*Retrieved from\s+\"[^\"]*\"\s+This reference article is mainly selected.*\Z", re.S)
 _BLANK = re.compile(r"\n(?:[^\S\n]*\n)+")
 _ITEM = re.compile(r"\s*(?:[*+o]|\d+\.) ")
-_NOTICE = re.compile(r"^(?:This is a featured article|Spoiler warning:|Spoilers end here)")
-_ENDS = (".", "!", "?", ":", ";", '"', "”", ")", "'", "’")
+_NOTICE = re.compile(r"^(?:This is a featured article|Spoiler warning:|Spoilers end here|CAPTION:)")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", '"', "”", ".)")
+_LEAD_CHARACTERS = 120
+_VERB = re.compile(r" (?:is|are|was|were|refers?) ")
 
 
 def schools_wikipedia(text: str) -> str:
@@ -27,18 +29,30 @@ def schools_wikipedia(text: str) -> str:
     if head is None:
         return text
     body = _TAIL.sub("", text[head.end() :])
-    parts, headings = [" ".join(head[1].split())], 0
+    parts: list[tuple[bool, str]] = []  # whether it is a heading, and its text
+    lead = -1
     for block in _BLANK.split(body.strip("\n")):
         lines = block.split("\n")
         if lines[0][:1].strip():
-            parts.append(" ".join(map(str.strip, lines)))
-            headings += 1
+            parts.append((True, " ".join(map(str.strip, lines))))
             continue
-        kept = _prose(_without_captions(lines))
-        if kept:
-            parts.append(kept)
-            headings = 0
-    return "\n\n".join(parts[: len(parts) - headings])
+        texts = _prose(_without_captions(lines))
+        if lead < 0 and not any(is_heading for is_heading, _ in parts):
+            first = next((number for number, text in enumerate(texts) if _is_lead(text)), None)
+            if first is not None:
+                lead, texts = len(parts), texts[first:]
+        if texts:
+            parts.append((False, "\n".join(texts)))
+    del parts[: max(lead, 0)]
+    while parts and parts[-1][0]:
+        parts.pop()
+    return "\n\n".join([" ".join(head[1].split()), *(text for _, text in parts)])
+
+
+def _is_lead(text: str) -> bool:
+    """Whether ``text`` can open an article: what comes before it is the infobox."""
+    is_sentence = text.endswith(_SENTENCE_ENDS) and not text.startswith("- ")
+    return is_sentence and (len(text) >= _LEAD_CHARACTERS or (len(text) >= 40 and _VERB.search(text) is not None))
 
 
 def _without_captions(lines: list[str]) -> list[str]:
@@ -51,24 +65,25 @@ def _without_captions(lines: list[str]) -> list[str]:
     return lines
 
 
-def _prose(lines: list[str]) -> str:
-    """The paragraphs and list items among ``lines``, one a line."""
+def _prose(lines: list[str]) -> list[str]:
+    """The paragraphs and list items among ``lines``, each as one line; what comes twice in a row comes once."""
     kept: list[str] = []
     start = 0
     while start < len(lines):
         end = start + 1
         while end < len(lines) and _continues(lines[end - 1], lines[end], is_first=end == start + 1):
             end += 1
-        group = lines[start:end]
-        text = join_lines(group)
-        if _ITEM.match(group[0]):
+        text = join_lines(lines[start:end]).replace("( ", "(")
+        is_paragraph = end - start > 1 or text.endswith(_SENTENCE_ENDS)
+        if _ITEM.match(lines[start]):
             item = _ITEM.sub("", text, count=1).strip()
-            if any(map(str.isalpha, item)):
-                kept.append("- " + item)
-        elif not _NOTICE.match(text) and (len(group) > 1 or text.endswith(_ENDS)) and "   " not in text:
+            text = "- " + item if any(map(str.isalpha, item)) else ""
+        elif _NOTICE.match(text) or not is_paragraph or "   " in text:
+            text = ""
+        if text and kept[-1:] != [text]:
             kept.append(text)
         start = end
-    return "\n".join(kept)
+    return kept
 
 
 def _continues(line: str, following: str, *, is_first: bool) -> bool:
