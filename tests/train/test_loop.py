@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fledge.optim.config import OptimConfig
+from fledge.run.events import read_events
+from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint, load_model
+from fledge.train.signals import Stopped
+from fledge.types import Batch, FledgeError
+
+HELPER = Path(__file__).with_name("training_fixtures.py")
+_spec = importlib.util.spec_from_file_location("training_fixtures", HELPER)
+helper = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(helper)
+
+TIMINGS = {"time", "seconds", "elapsed", "tokens_per_second", "flops_per_second", "utilisation"}
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(before[0])
+    torch.use_deterministic_algorithms(before[1])
+
+
+def losses(directory: Path) -> list[dict]:
+    return [{k: v for k, v in e.items() if k not in TIMINGS} for e in read_events(directory / "events.jsonl", "step")]
+
+
+def tensors(directory: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return load_checkpoint(latest_checkpoint(directory / "checkpoints")).tensors
+
+
+def assert_same_training(one: Path, two: Path) -> None:
+    assert losses(one) == losses(two)
+    first, second = tensors(one), tensors(two)
+    assert first.keys() == second.keys()
+    for file in first:
+        assert first[file].keys() == second[file].keys()
+        for name in first[file]:
+            assert torch.equal(first[file][name], second[file][name]), name
+
+
+def test_it_learns_and_writes_what_it_measures(tmp_path):
+    seen = []
+    state = helper.train(tmp_path, 60, [lambda s: seen.append(s.step)], optim=OptimConfig(scale=20))
+    steps = losses(tmp_path)
+    assert [e["step"] for e in steps] == list(range(1, 61)) and seen == list(range(61))
+    assert steps[0]["loss"] == pytest.approx(np.log(48), abs=0.1)
+    assert steps[-1]["loss"] < 0.7 * steps[0]["loss"]
+    assert all(e["grad_norm"] > 0 for e in steps)
+    assert steps[-1]["tokens"] == state.tokens == 60 * 128
+    event = list(read_events(tmp_path / "events.jsonl", "step"))[-1]
+    assert event["tokens_per_second"] == pytest.approx(128 / event["seconds"])
+    per_token = helper.MODEL.flops_per_token(helper.CONTEXT)
+    assert event["flops_per_second"] == pytest.approx(event["tokens_per_second"] * per_token)
+    assert event["utilisation"] == pytest.approx(event["flops_per_second"] / state.hardware.flops_per_second)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_cutting_the_batch_never_changes_the_result(tmp_path, rows):
+    helper.train(tmp_path / "whole", 6, micro_batch_rows=8)
+    helper.train(tmp_path / "cut", 6, micro_batch_rows=rows)
+    whole, cut = tensors(tmp_path / "whole"), tensors(tmp_path / "cut")
+    for name, tensor in whole["model.safetensors"].items():
+        torch.testing.assert_close(cut["model.safetensors"][name], tensor, rtol=1e-3, atol=1e-4)
+    for one, two in zip(losses(tmp_path / "whole"), losses(tmp_path / "cut"), strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+        assert one["grad_norm"] == pytest.approx(two["grad_norm"], rel=1e-3)
+
+
+def start(directory: Path, n_steps: int, **changes) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, str(HELPER), str(directory), str(n_steps), json.dumps(changes)])
+
+
+def wait_for_step(process: subprocess.Popen, directory: Path, step: int) -> None:
+    for _ in range(6000):
+        if process.poll() is not None:
+            return
+        if any(e["step"] >= step for e in read_events(directory / "events.jsonl", "step")):
+            return
+        time.sleep(0.01)
+    raise AssertionError("training never came so far")
+
+
+def test_killed_at_any_moment_and_resumed_equals_uninterrupted(tmp_path):
+    # A checkpoint every third step: many kills fall into the writing of one.
+    n_steps = 120
+    helper.train(tmp_path / "whole", n_steps, checkpoint_every=3)
+    for step in (1, 60):
+        process = start(tmp_path / "killed", n_steps, checkpoint_every=3)
+        wait_for_step(process, tmp_path / "killed", step)
+        process.kill()
+        process.wait()
+    assert max(checkpoint_steps(tmp_path / "killed" / "checkpoints"), default=0) < n_steps
+    state = helper.train(tmp_path / "killed", n_steps, checkpoint_every=3)
+    assert state.step == n_steps
+    assert_same_training(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_compiled_training_resumes_bit_for_bit(tmp_path):
+    changes = {"compile": "on", "precision": "auto", "checkpoint_every": 20, "threads": 2}
+    for directory in ("whole", "killed"):
+        process = start(tmp_path / directory, 120, **changes)
+        if directory == "killed":
+            hardware = (tmp_path / "whole" / "hardware.json").read_text("utf-8")
+            (tmp_path / "killed").mkdir(exist_ok=True)
+            assert json.loads(hardware)["compile"]
+            wait_for_step(process, tmp_path / directory, 50)
+            process.kill()
+            process.wait()
+            process = start(tmp_path / directory, 120, **changes)
+        assert process.wait() == 0
+    assert_same_training(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(tmp_path, number):
+    def interrupt(state):
+        if state.step == 6:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped, match="stopped at step 6 of 12") as caught:
+        helper.train(tmp_path / "stopped", 12, [interrupt], checkpoint_every=0, log_spaced_checkpoints=False)
+    assert caught.value.exit_code == 128 + number
+    assert signal.getsignal(number) == before
+    assert checkpoint_steps(tmp_path / "stopped" / "checkpoints") == [6]
+    helper.train(tmp_path / "stopped", 12)
+    helper.train(tmp_path / "whole", 12)
+    assert_same_training(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    def interrupt(state):
+        if state.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        helper.train(tmp_path, 12, [interrupt], checkpoint_every=0, log_spaced_checkpoints=False)
+    assert checkpoint_steps(tmp_path / "checkpoints") == []
+
+
+def test_a_finished_training_is_not_done_again(tmp_path):
+    helper.train(tmp_path, 8)
+    before = losses(tmp_path)
+    seen = []
+    state = helper.train(tmp_path, 8, [lambda s: seen.append(s.step)])
+    assert state.step == 8 and state.last and seen == [] and losses(tmp_path) == before
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path):
+    helper.train(tmp_path / "whole", 12)
+    helper.train(tmp_path / "hurt", 12)
+    newest = latest_checkpoint(tmp_path / "hurt" / "checkpoints")
+    data = bytearray((newest / "model.safetensors").read_bytes())
+    data[len(data) // 2] ^= 1
+    (newest / "model.safetensors").write_bytes(data)
+    told = []
+    helper.train(tmp_path / "hurt", 12, tell=told.append)
+    assert "step-00000012" in told[0] and "model.safetensors does not match its checksum" in told[0]
+    assert_same_training(tmp_path / "whole", tmp_path / "hurt")
+
+
+def test_another_number_of_steps_is_refused(tmp_path):
+    helper.train(tmp_path, 4)
+    with pytest.raises(FledgeError, match="made for 4 steps, not 5"):
+        helper.train(tmp_path, 5)
+
+
+class Poisoned(helper.CountingSource):
+    """Weights that are no number from one step on."""
+
+    def __init__(self, first: int, last: int = 10**9) -> None:
+        self.first, self.last = first, last
+
+    def batch(self, step: int) -> Batch:
+        made = super().batch(step)
+        if self.first <= step <= self.last:
+            made.weight[:] = np.nan
+        return made
+
+
+def test_a_loss_that_stays_no_number_stops_and_leaves_the_good_weights(tmp_path):
+    with pytest.raises(FledgeError, match="3 steps running, up to step 9"):
+        helper.train(tmp_path, 20, source=Poisoned(6), checkpoint_every=1)
+    for step in checkpoint_steps(tmp_path / "checkpoints"):
+        saved = load_checkpoint(tmp_path / "checkpoints" / f"step-{step:08d}").tensors
+        assert all(torch.isfinite(tensor).all() for tensor in saved["model.safetensors"].values())
+
+
+def test_one_bad_step_is_passed_over(tmp_path):
+    state = helper.train(tmp_path, 10, source=Poisoned(4, 4))
+    assert np.isfinite(state.metrics["loss"])
+
+
+class Masked(helper.CountingSource):
+    def batch(self, step: int) -> Batch:
+        made = super().batch(step)
+        made.weight[:] = 0
+        return made
+
+
+def test_a_fully_masked_batch_changes_no_trained_weight_but_by_decay(tmp_path):
+    state = helper.train(tmp_path, 2, source=Masked())
+    assert state.metrics["loss"] == 0.0 and state.metrics["grad_norm"] == 0.0
+
+
+def test_clipping_bounds_the_gradient_that_is_used(tmp_path):
+    state = helper.train(tmp_path / "a", 3, clip=1e-3)
+    norms = [p.grad for p in state.models["policy"].parameters()]
+    assert float(torch.nn.utils.get_total_norm(norms)) <= 1.001e-3
+    assert state.metrics["grad_norm"] > 1e-3
+
+
+def test_a_model_written_for_others_is_read_by_transformers(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    from fledge.train.checkpoint import save_model
+
+    state = helper.train(tmp_path, 5)
+    model = state.models["policy"]
+    save_model(model, tmp_path / "model", context_length=helper.CONTEXT, bos=1, eos=2, pad=3)
+    other = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
+    assert type(other).__name__ == "Qwen3ForCausalLM" and other.config.eos_token_id == 2
+    tokens = torch.arange(12)[None]
+    again, _ = load_model(tmp_path / "model")
+    from_stage, _ = load_model(tmp_path)
+    from_checkpoint, told = load_model(latest_checkpoint(tmp_path / "checkpoints"))
+    assert told["step"] == 5
+    with torch.no_grad():
+        expected = other(tokens).logits
+        for each in (model, again, from_stage, from_checkpoint):
+            torch.testing.assert_close(each(tokens), expected, rtol=1e-5, atol=1e-5)
