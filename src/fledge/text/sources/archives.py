@@ -5,7 +5,7 @@ from __future__ import annotations
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.formats import ARCHIVES, SUPPORTED, classify
@@ -37,8 +37,8 @@ class _Names:
         return f"{self._archive}!{member}" + (f"~{count}" if count > 1 else "")
 
 
-def _member(name: str, stream: Any, n_bytes: int, read_file: ReadFile) -> Iterator[RawRecord | Reject]:
-    kind, codec = classify(name)
+def _member(path: str, name: str, stream: Any, n_bytes: int, read_file: ReadFile) -> Iterator[RawRecord | Reject]:
+    kind, codec = classify(path)
     if kind in ARCHIVES.values():
         yield Reject(name, name, "nested-archive", f"{name}: an archive inside an archive", n_bytes=n_bytes)
     elif not kind:
@@ -80,32 +80,46 @@ def read_zip(
                 yield Reject(member, member, "damaged-archive", reason, n_bytes=info.compress_size)
                 continue
             with stream:
-                yield from _member(member, stream, info.compress_size, read_file)
+                yield from _member(info.filename, member, stream, info.compress_size, read_file)
+
+
+BROKEN_HEADERS = (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError)  # type: ignore[attr-defined]
+
+
+class _Header(tarfile.TarInfo):
+    """A header that is cut or broken raises, where tarfile takes it for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except BROKEN_HEADERS as error:
+            raise tarfile.ReadError(str(error)) from error
 
 
 def read_tar(name: str, stream: ByteStream, read_file: ReadFile) -> Iterator[RawRecord | Reject]:
     """The regular files of a tar, read forward in its order; links and devices are passed over."""
     names = _Names(name)
-    try:
-        archive = tarfile.open(fileobj=stream, mode="r|")
-        info = archive.next()
-        while info is not None:
-            if info.isfile() and not is_hidden(info.name):
-                yield from _tar_member(archive, info, names.name(info.name.removeprefix("./")), read_file)
-            archive.members.clear()  # type: ignore[attr-defined]  # else the list grows with the archive
+    archive: tarfile.TarFile | None = None
+    while True:
+        try:
+            if archive is None:
+                archive = tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header)
             info = archive.next()
-    except bad_bytes() as error:
-        if stream.fault is None:
-            rule = "truncated-archive" if "end of data" in str(error) else "damaged-archive"
-            reason = f"{name}: the tar is damaged at byte {stream.n_out} ({error})"
-            yield Reject(name, name, rule, reason, n_bytes=stream.n_out)
-
-
-def _tar_member(
-    archive: tarfile.TarFile, info: tarfile.TarInfo, name: str, read_file: ReadFile
-) -> Iterator[RawRecord | Reject]:
-    file = None if info.issparse() else archive.extractfile(info)
-    if file is None:
-        yield Reject(name, name, "damaged-archive", f"{name}: a sparse file", n_bytes=info.size)
-    else:
-        yield from _member(name, file, info.size, read_file)
+            if info is None:
+                return
+            wanted = info.isfile() and not is_hidden(info.name)
+            file = archive.extractfile(info) if wanted and not info.issparse() else None
+        except bad_bytes() as error:
+            if stream.fault is None:
+                rule = "truncated-archive" if "end of data" in str(error) else "damaged-archive"
+                reason = f"{name}: the tar is damaged at byte {stream.n_out} ({error})"
+                yield Reject(name, name, rule, reason, n_bytes=stream.n_out)
+            return
+        if wanted:
+            member = names.name(info.name.removeprefix("./"))
+            if file is not None:
+                yield from _member(info.name, member, file, info.size, read_file)
+            else:
+                yield Reject(member, member, "damaged-archive", f"{member}: a sparse file", n_bytes=info.size)
+        archive.members.clear()  # type: ignore[attr-defined]  # else the list grows with the archive

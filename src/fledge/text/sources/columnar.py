@@ -11,8 +11,8 @@ from typing import IO, Any
 from fledge.run.files import told
 from fledge.text.sources.inputs import Input
 from fledge.text.sources.records import RawRecord
-from fledge.text.sources.rows import missing_column, text_row
-from fledge.types import FledgeError, Reject
+from fledge.text.sources.rows import text_row
+from fledge.types import Reject
 
 BATCH_ROWS = 64
 BUFFER_BYTES = 1 << 20
@@ -40,15 +40,13 @@ def _read(item: Input, file: Any) -> Iterator[RawRecord | Reject]:
         parquet = pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
         schema = parquet.schema_arrow
         if column not in schema.names:
-            raise missing_column(item, schema.names)
+            yield item.wrong_column(f'has no column "{column}"', schema.names)
+            return
         kind = schema.field(column).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise FledgeError(
-                f'column "{column}" holds {kind}, not text',
-                where=item.name,
-                fix=f"name another of {', '.join(schema.names[:20])} with the setting text_column",
-            )
+            yield item.wrong_column(f'column "{column}" holds {kind}, not text', schema.names)
+            return
         for batch in parquet.iter_batches(BATCH_ROWS, columns=[column], use_threads=False):
             for text in batch.column(0):
                 number += 1

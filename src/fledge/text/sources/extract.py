@@ -9,14 +9,13 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 from typing import IO, Any, Literal
 
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.formats import need
 from fledge.text.sources.frames import read_frame, write_frame
 from fledge.text.sources.records import Extracted, RawRecord
-from fledge.types import FledgeError, Reject
+from fledge.types import FledgeError
 
 Kind = Literal["html", "pdf"]
 
@@ -38,37 +37,14 @@ class Extractor:
         self._child: subprocess.Popen[bytes] | None = None
         self._seconds: dict[Kind, deque[float]] = {"html": deque(maxlen=REMEMBERED), "pdf": deque(maxlen=REMEMBERED)}
 
-    def extract(self, html: bytes, *, url: str = "", encoding: str = "") -> Extracted:
-        """Text and title of an HTML page. ``encoding`` is what the server said, used where the page is not UTF-8."""
-        return self._run("html", html, {"url": url, "encoding": encoding, "tables": self._settings.include_tables})
-
-    def extract_pdf(self, pdf: bytes) -> Extracted:
-        """Text and title of a PDF; "unreadable" where it is none or needs a password."""
-        return self._run("pdf", pdf, {})
-
-    def read(self, record: RawRecord) -> RawRecord | Reject:
-        """The record with its text, or a Reject: ``html-timeout``, ``html-crashed``, ``html-empty``, ``pdf-…``,
-        and ``not-a-pdf``. Records that hold text already are passed on."""
-        if record.text is not None:
-            return record
-        kind: Kind = "html" if record.html is not None else "pdf"
-        found = (
-            self.extract(record.html, url=record.url, encoding=record.encoding)
-            if record.html is not None
-            else self.extract_pdf(record.pdf or b"")
-        )
-        if found.outcome == "ok":
-            meta = {**record.meta, "title": found.title} if found.title else record.meta
-            return replace(record, text=found.text, html=None, pdf=None, meta=meta)
-        rule = "not-a-pdf" if found.outcome == "unreadable" else f"{kind}-{found.outcome}"
-        reasons = {
-            "empty": "no text was found in it",
-            "timeout": f"took over {found.detail} s and was stopped",
-            "crashed": f"the reader failed ({found.detail})",
-            "unreadable": f"is not a readable PDF ({found.detail})",
-        }
-        reason = f"{record.id}: {reasons[found.outcome]}"
-        return Reject(record.id, record.source, rule, reason, n_bytes=record.n_bytes)
+    def extract(self, record: RawRecord) -> Extracted:
+        """Text and title of the record's ``html`` or ``pdf``. The outcome is "unreadable" for a PDF that is none or
+        needs a password; ``detail`` says more wherever it is not "ok"."""
+        if record.html is not None:
+            head = {"url": record.url, "encoding": record.encoding, "tables": self._settings.include_tables}
+            return self._run("html", record.html, head)
+        assert record.pdf is not None, "the record holds text already"
+        return self._run("pdf", record.pdf, {})
 
     def close(self) -> None:
         """End the child."""
@@ -99,7 +75,7 @@ class Extractor:
         if isinstance(answer, str):
             self.close()
             if answer == "timeout":
-                return Extracted("", "", "timeout", seconds, f"{allowed:.3g}")
+                return Extracted("", "", "timeout", seconds, f"stopped after {allowed:.3g} s")
             return Extracted("", "", "crashed", seconds, answer)
         told, text = answer
         if told["outcome"] == "crashed":

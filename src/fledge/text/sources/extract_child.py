@@ -74,7 +74,7 @@ def extract_pdf(data: bytes) -> tuple[str, str]:
         texts = [page.extract_text() for page in reader.pages]
         title = str((reader.metadata.title if reader.metadata else "") or "")
     except (PyPdfError, ValueError, KeyError, TypeError, IndexError, AttributeError, AssertionError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}") from error
+        raise Unreadable(f"not a readable PDF ({type(error).__name__}: {error})") from error
     return "\n\n".join(text.strip() for text in texts if text.strip()), title[:TITLE_CHARACTERS]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,18 +11,30 @@ from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.encoding import BadText, as_utf8
 from fledge.text.sources.records import RawRecord
 from fledge.text.sources.streams import ByteStream, Fault
-from fledge.types import Reject
+from fledge.types import FledgeError, Reject
 
 SHOWN_CHARACTERS = 1000
 
 
 class Input:
-    """One file: ``name`` identifies it (``books.zip!a.txt``), ``raw`` is its unpacked stream."""
+    """One file: ``name`` identifies it (``books.zip!a.txt``), ``raw`` is its unpacked stream.
+
+    ``is_named``: the user named this very file, so that a missing column is for them to settle; a file among
+    others is set aside instead, and the others are read.
+    """
 
     def __init__(
-        self, name: str, raw: ByteStream, settings: SourceSettings, *, url: str = "", encoding: str = ""
+        self,
+        name: str,
+        raw: ByteStream,
+        settings: SourceSettings,
+        *,
+        url: str = "",
+        encoding: str = "",
+        is_named: bool = False,
     ) -> None:
         self.name, self.raw, self.settings, self.url, self.encoding = name, raw, settings, url, encoding
+        self.is_named = is_named
         self.bytes: io.BufferedReader[Any] = io.BufferedReader(raw, 65_536)
 
     @cached_property
@@ -50,13 +62,26 @@ class Input:
         shown = text[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode("utf-8")  # lone surrogates go
         return Reject(self.name + where, self.name, rule, f"{place}: {reason}", shown, n_bytes or len(text))
 
+    def wrong_column(self, what: str, columns: Sequence[str]) -> Reject:
+        """The Reject for a file without a usable text column; raises FledgeError where the user named that file."""
+        there = ", ".join(list(columns)[:20]) or "none"
+        what = f"{what}; its columns: {there}"
+        fix = "name the column that holds the text with the setting text_column"
+        if self.is_named:
+            raise FledgeError(what, where=self.name, fix=fix)
+        return self.reject("missing-column", f"{what}; {fix}")
+
     def bad_text(self, error: BadText, where: str = "", n_bytes: int = 0) -> Reject:
         return self.reject(error.rule, error.reason, where, n_bytes=n_bytes)
 
     def whole(self) -> bytes | Reject | None:
         """All bytes of a file that makes sense only whole; None where a fault cut it."""
         most = self.settings.max_item_bytes
-        data = self.bytes.read(most + 1)
+        pieces, n_bytes = [], 0
+        while n_bytes <= most and (piece := self.bytes.read(1 << 20)):  # reading by n sets n bytes aside at once
+            pieces.append(piece)
+            n_bytes += len(piece)
+        data = b"".join(pieces)
         if len(data) > most:
             return self.reject("too-large", f"over {most} bytes (setting max_item_bytes)", n_bytes=len(data))
         return None if self.fault else data

@@ -36,8 +36,10 @@ READERS: dict[str, Callable[[Input], Records]] = {
 def read_unit(unit: Unit, settings: SourceSettings) -> Records:
     """The documents of a unit, and a Reject for each piece that cannot be used; memory is bounded.
 
-    Every id begins with the unit's and is the same on every reading. Raises FledgeError where a setting or an
-    installed library has to change: the text column is missing, an extra is not installed, a hub does not answer.
+    Every id begins with the unit's and is the same on every reading. A text column that is missing from the very
+    file that was named (or from a data set) raises FledgeError; from a file in a folder or an archive it is a
+    Reject, for the others may have it. FledgeError also comes where an extra is not installed and where a hub
+    does not answer.
     """
     if unit.problem is not None:
         yield unit.problem
@@ -56,7 +58,10 @@ def read_unit(unit: Unit, settings: SourceSettings) -> Records:
 def _read_file(unit: Unit, file: IO[bytes], settings: SourceSettings) -> Records:
     def read_member(name: str, kind: str, codec: str, source: Any) -> Records:
         layers = ByteStream(source, "", settings)  # turns what the archive raises into a fault
-        return _read_stream(name, kind, ByteStream(layers, codec, settings), settings)
+        stream = ByteStream(layers, codec, settings)
+        yield from READERS[kind](Input(name, stream, settings))
+        if not (unit.format == "tar" and layers.fault):  # else the tar itself is cut, and tells it once
+            yield from _fault(name, stream)
 
     if unit.format == "zip":
         yield from read_zip(unit.id, file, unit.n_bytes, settings, read_member)
@@ -64,18 +69,15 @@ def _read_file(unit: Unit, file: IO[bytes], settings: SourceSettings) -> Records
         stream = ByteStream(file, unit.codec, settings)
         yield from read_tar(unit.id, stream, read_member)
         yield from _fault(unit.id, stream)
-    elif unit.format == "parquet" and not unit.codec:
-        yield from read_parquet(Input(unit.id, ByteStream(file, "", settings), settings, url=unit.url), file)
     else:
         stream = ByteStream(file, unit.codec, settings)
-        yield from _read_stream(unit.id, unit.format, stream, settings, unit.url, unit.encoding)
-
-
-def _read_stream(
-    name: str, kind: str, stream: ByteStream, settings: SourceSettings, url: str = "", encoding: str = ""
-) -> Records:
-    yield from READERS[kind](Input(name, stream, settings, url=url, encoding=encoding))
-    yield from _fault(name, stream)
+        is_named = bool(unit.url or unit.remote) or Path(unit.source) == Path(unit.path)
+        item = Input(unit.id, stream, settings, url=unit.url, encoding=unit.encoding, is_named=is_named)
+        if unit.format == "parquet" and not unit.codec:
+            yield from read_parquet(item, file)
+        else:
+            yield from READERS[unit.format](item)
+        yield from _fault(unit.id, stream)
 
 
 def _fault(name: str, stream: ByteStream) -> Records:

@@ -11,20 +11,10 @@ from typing import Any
 from fledge.text.sources.encoding import BadText, mend
 from fledge.text.sources.inputs import Input
 from fledge.text.sources.records import RawRecord
-from fledge.types import FledgeError, Reject
+from fledge.types import Reject
 
 JSON_SPACE = " \t\r\n"
 DELIMITERS = (",", ";", "\t", "|")
-
-
-def missing_column(item: Input, columns: Sequence[str]) -> FledgeError:
-    """The error for a file without the text column."""
-    present = ", ".join(list(columns)[:20]) or "none"
-    return FledgeError(
-        f'has no column "{item.settings.text_column}"; it has: {present}',
-        where=item.name,
-        fix="name the column that holds the text with the setting text_column",
-    )
 
 
 def text_row(item: Input, text: Any, where: str) -> RawRecord | Reject:
@@ -43,17 +33,18 @@ def text_row(item: Input, text: Any, where: str) -> RawRecord | Reject:
 
 
 class _JsonRows:
-    """Rows of one file. Where the first object lacks the column that is the user's error, later the row's."""
+    """Rows of one file. Where the first object lacks the column the whole file is ``unusable``, later the row is."""
 
     def __init__(self, item: Input) -> None:
-        self.item, self.seen = item, False
+        self.item, self.seen, self.unusable = item, False, False
 
     def record(self, row: Any, where: str) -> RawRecord | Reject:
         column = self.item.settings.text_column
         if not isinstance(row, dict):
             return self.item.reject("bad-row", "is not a JSON object", where, text=str(row))
         if column not in row and not self.seen:
-            raise missing_column(self.item, list(row))
+            self.unusable = True
+            return self.item.wrong_column(f'has no column "{column}"', list(row))
         if column not in row:
             return self.item.reject("bad-row", f'has no "{column}"', where, text=str(row))
         self.seen = True
@@ -78,6 +69,8 @@ def read_jsonl(item: Input) -> Iterator[RawRecord | Reject]:
             yield item.reject("bad-row", reason, where, text=text, n_bytes=len(line))
             continue
         yield rows.record(row, where)
+        if rows.unusable:
+            return
 
 
 class _JsonValues:
@@ -136,6 +129,8 @@ def read_json(item: Input) -> Iterator[RawRecord | Reject]:
                 yield item.reject("bad-row", f"is not valid JSON from here on ({error})", f"#{number}")
             return
         yield rows.record(value, f"#{number}")
+        if rows.unusable:
+            return
     if number == 0 and not item.fault:
         yield item.reject("empty", "holds no objects")
 
@@ -168,7 +163,8 @@ def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[Ra
     headers = [(delimiter, next(csv.reader([first], delimiter=delimiter), [])) for delimiter in delimiters]
     delimiter, header = next((pair for pair in headers if column in pair[1]), headers[0])
     if column not in header:
-        raise missing_column(item, header)
+        yield item.wrong_column(f'has no column "{column}"', header)
+        return
     at, reader = header.index(column), csv.reader(text_lines, delimiter=delimiter)
     while True:
         start = reader.line_num + 2  # the header is line 1

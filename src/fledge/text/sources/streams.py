@@ -61,24 +61,27 @@ class _Gzip:
 
 
 class _Zstd:
-    """zstandard's decompressor, fed in pieces so small that its unbounded output stays small too."""
+    """zstandard's decompressor, whose output has no bound: fed in pieces, and in tiny ones while they grow much."""
 
-    PIECE = 1024
+    PIECE, TINY, MUCH = 512, 16, 131_072
 
     def __init__(self) -> None:
         import zstandard
 
-        self._inner = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+        self._inner = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj(write_size=32_768)
         self._tail = b""
+        self._piece = self.PIECE
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         data = self._tail + data
-        out, position = bytearray(), 0
-        while position < len(data) and len(out) < max_length and not self._inner.eof:
-            out += self._inner.decompress(data[position : position + self.PIECE])
-            position += self.PIECE
+        outs, n_out, position = [], 0, 0
+        while position < len(data) and n_out < max_length and not self._inner.eof:
+            outs.append(self._inner.decompress(data[position : position + self._piece]))
+            position += self._piece
+            n_out += len(outs[-1])
+            self._piece = self.TINY if len(outs[-1]) > self.MUCH else self.PIECE
         self._tail = data[position:]
-        return bytes(out)
+        return b"".join(outs)
 
     @property
     def eof(self) -> bool:
@@ -135,7 +138,7 @@ class ByteStream(io.RawIOBase):
         self.n_out = 0
         self._source, self._codec, self._settings = source, codec, settings
         self._decoder: _Decoder | None = None
-        self._carry = b""  # unpacked, not yet given out
+        self._carry, self._given = b"", 0  # unpacked, and how much of it was given out
         self._rest = b""  # packed, not yet unpacked
         self._pending = False
         self._ended = False
@@ -148,8 +151,11 @@ class ByteStream(io.RawIOBase):
         if not self._carry and not self._ended:
             self._carry = self._unpack(len(view))
             self._ended = not self._carry
-        data, self._carry = self._carry[: len(view)], self._carry[len(view) :]
+        data = self._carry[self._given : self._given + len(view)]
         view[: len(data)] = data
+        self._given += len(data)
+        if self._given == len(self._carry):
+            self._carry, self._given = b"", 0
         return len(data)
 
     def _unpack(self, n: int) -> bytes:
@@ -157,6 +163,8 @@ class ByteStream(io.RawIOBase):
         try:
             data = self._decode(n) if self._codec else self._take(n)
         except bad_bytes() as error:
+            if isinstance(error, EOFError) or "end of data" in str(error):
+                return self._fail("truncated-archive", "the data is cut off")
             return self._fail("damaged-archive", f"the data is damaged ({error})")
         self.n_out += len(data)
         if self._codec and self.n_out > SMALL_ENOUGH:

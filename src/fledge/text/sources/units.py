@@ -35,7 +35,8 @@ def list_units(
     units: list[Unit] = []
     for source in sources:
         if _is_remote(source):
-            assert cache is not None, "remote sources need a cache directory"
+            if cache is None:
+                raise FledgeError("there is no directory to keep downloads in", where=source, fix="name local files")
             if source.startswith(PREFIX):
                 found = list_hub(source, cache)
             else:

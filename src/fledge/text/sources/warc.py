@@ -60,7 +60,7 @@ def read_warc(item: Input) -> Iterator[RawRecord | Reject]:
                 yield found
     except OSError as error:
         if not item.fault:
-            yield item.reject("damaged-file", f"is not readable as WARC ({error})", f"#{number + 1}")
+            yield item.reject("damaged-file", f"is not readable as WARC ({error})", f"#{number + 1}" if number else "")
     if others:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
         yield item.reject("warc-no-content", f"records without content: {counts}")
