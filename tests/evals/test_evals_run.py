@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fledge.evals import stage as stage_module
 from fledge.evals.ask import Unanswerable, ask, continuation_ids
@@ -15,12 +17,21 @@ from fledge.evals.config import EvalConfig
 from fledge.evals.run import evaluate_tasks
 from fledge.evals.stage import run_eval
 from fledge.infer.engine import Engine
+from fledge.model.decoder import Decoder
 from fledge.run.events import EventLog, read_events
 from fledge.run.files import read_json
 from fledge.text.shards import write_documents
 from fledge.tokens.shards import write_shards
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Answer, Conversation, Document, Example, FledgeError, Message, Request, Score, Split
+
+
+def random_copy(engine: Engine) -> Decoder:
+    model = copy.deepcopy(engine.model)
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] += 1
+    return model
+
 
 CHAT = Conversation((Message("user", "the cat?"),))
 
@@ -189,6 +200,11 @@ def test_the_stage(corpus: Path, engine: Engine, tokenizer: Tokenizer, monkeypat
     measure(config, [Quiz([1.0, 0.0, 1.0, 1.0])])
     assert measured == ["late", "quiz"]
     assert (out / "results.json").read_bytes() == before
+    measure(replace(config, n=2), [Quiz([1.0, 0.0, 1.0, 1.0])])
+    assert measured == ["late", "quiz", "quiz"]
+    engine.model = random_copy(engine)
+    measure(config, [Quiz([1.0, 0.0, 1.0, 1.0])])
+    assert measured[3:] == ["quiz", "choice"]
 
 
 def test_a_base_model_has_no_world_tasks(corpus: Path, engine: Engine, tokenizer: Tokenizer) -> None:
