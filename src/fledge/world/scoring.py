@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from fledge.types import Example, Score
 from fledge.world.conversations.smalltalk import NAME, greets
@@ -82,8 +81,3 @@ def score_story(example: Example, answer: str) -> Score:
 def score_story_words(example: Example, answer: str) -> Score:
     missing = [word for word in example.meta["words"] if not whole_word(word, answer)]
     return Score(0.0, "a word is missing") if missing else Score(1.0, "right")
-
-
-def choices_of(meta: Mapping[str, Any]) -> int:
-    """Among how many equally likely answers a blind guess falls; 0 where there is no such number."""
-    return int(meta.get("n_choices", 0))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from random import Random
 
 from fledge.types import Answer, Conversation, Example, FledgeError, Message, Request, Score, Split
 from fledge.world import scoring
 from fledge.world.config import WorldConfig
 from fledge.world.conversations.asking import question, reply, unknown_turns
-from fledge.world.conversations.orders import order, short_story
+from fledge.world.conversations.orders import order
 from fledge.world.conversations.smalltalk import greeting, identity
 from fledge.world.facts.attributes import TESTED, VALUES
 from fledge.world.facts.questions import ANSWERS
@@ -30,6 +30,8 @@ from fledge.world.skills.lists import COUNT_KINDS, SORT_KINDS, list_exercise
 from fledge.world.skills.sums import sum_exercise
 
 MAX_EXAMPLES = 400
+N_STORIES = 100
+"""Examples of the tasks on stories, which take longer to write and to check."""
 Maker = Callable[[Split], Iterator[Example]]
 MakeExercise = Callable[[Random, bool], Exercise]
 MakeTurns = Callable[[Random, bool], Sequence[Message]]
@@ -44,16 +46,18 @@ class WorldTask:
     make: Maker = field(repr=False)
     scorer: scoring.Scorer = field(repr=False)
     max_tokens: int = 64
+    closed: bool = True
+    max_examples: int = MAX_EXAMPLES
+    chance: float = field(init=False, default=0.0)
+    """Mean score of a guess drawn evenly from the answers of the same shape; 0 where they have no end (not closed)."""
 
-    @cached_property
-    def chance(self) -> float:
-        """Mean score of a guess drawn evenly from the answers of the same shape; 0 where they have no end."""
-        odds = [1 / n if (n := scoring.choices_of(example.meta)) else 0.0 for example in self.examples("heldout")]
-        return sum(odds) / len(odds) if odds else 0.0
+    def __post_init__(self) -> None:
+        odds = [1 / example.meta["n_choices"] for example in self.examples("heldout")] if self.closed else []
+        self.chance = sum(odds) / len(odds) if odds else 0.0
 
     def examples(self, split: Split) -> Iterator[Example]:
         for i, example in enumerate(self.make(split)):
-            if i == MAX_EXAMPLES:
+            if i == self.max_examples:
                 return
             yield Example(f"{self.name}-{split}-{i:04d}", example.prompt, example.gold, meta=example.meta)
 
@@ -150,22 +154,27 @@ def _unknown(universe: Universe, rng: Random, heldout: bool) -> Sequence[Message
 def _stories(config: WorldConfig, split: Split, *, with_words: bool) -> Iterator[Example]:
     rng = stream("stories", config.seed, split, with_words)
     while True:
-        asked, words, ending = order(rng, split == "heldout")
+        asked, story, words, ending = order(rng, split == "heldout")
         if with_words and not words:
             continue
-        gold = short_story(rng, words, ending).text
         wrong = "The sun is over the river."
         meta = {"value": "", "words": list(words), "ending": ending or "", "wrong": wrong}
-        yield Example("", _prompt(asked), gold, meta=meta)
+        yield Example("", _prompt(asked), story.text, meta=meta)
 
 
 def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
     """All tasks of the world, in the order in which a report shows them."""
+    tasks: list[WorldTask] = []
+
+    def replies(name: str, make: Maker, scorer: scoring.Scorer, tokens: int = 64, n: int = MAX_EXAMPLES) -> None:
+        tasks.append(WorldTask(name, make, scorer, tokens, closed=False, max_examples=n))
+
+    def exercises(name: str, make: MakeExercise, scorer: scoring.Scorer, tokens: int) -> None:
+        tasks.append(WorldTask(name, partial(_exercises, make, config, name), scorer, tokens))
+
+    replies("greetings", partial(_small_talk, greeting, config, "greetings"), scoring.score_greeting)
+    replies("identity", partial(_small_talk, identity, config, "identity"), scoring.score_identity)
     score_fact = scoring.fact_scorer(tuple(person.name for person in universe.people))
-    tasks = [
-        WorldTask("greetings", partial(_small_talk, greeting, config, "greetings"), scoring.score_greeting),
-        WorldTask("identity", partial(_small_talk, identity, config, "identity"), scoring.score_identity),
-    ]
     groups: tuple[tuple[str, Group, bool], ...] = (
         ("facts_unasked", "unasked", False),
         ("facts_unasked_new_wording", "unasked", True),
@@ -175,9 +184,6 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
         tasks.append(WorldTask(name, partial(_facts, universe, config, group, new_wording), score_fact))
     for hops in (1, 2, 3):
         tasks.append(WorldTask(f"multi_hop_{hops}", partial(_hops, universe, config, hops), score_fact, 96))
-
-    def exercises(name: str, make: MakeExercise, scorer: scoring.Scorer, tokens: int) -> None:
-        tasks.append(WorldTask(name, partial(_exercises, make, config, name), scorer, tokens))
 
     most = max(config.sum_digits, config.step_digits)
     for digits in sorted({config.sum_digits, config.step_digits, most + 1}):
@@ -193,9 +199,9 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
     exercises("sorting", partial(_list, SORT_KINDS, 3, n), scoring.score_order, 96)
     exercises(f"sorting_{n + 1}", partial(_list, SORT_KINDS, n + 1, n + 1), scoring.score_order, 96)
     unknown = partial(_small_talk, partial(_unknown, universe), config, "unknown")
-    tasks.append(WorldTask("unknown_people", unknown, scoring.score_unknown))
-    tasks.append(WorldTask("stories", partial(_stories, config, with_words=False), scoring.score_story, 256))
-    tasks.append(WorldTask("story_words", partial(_stories, config, with_words=True), scoring.score_story_words, 256))
+    replies("unknown_people", unknown, scoring.score_unknown)
+    replies("stories", partial(_stories, config, with_words=False), scoring.score_story, 256, N_STORIES)
+    replies("story_words", partial(_stories, config, with_words=True), scoring.score_story_words, 256, N_STORIES)
     return tasks
 
 

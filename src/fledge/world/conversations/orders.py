@@ -1,17 +1,23 @@
-"""Stories to order: with given words, with a given ending."""
+"""Stories to order: with given words, with a given ending.
+
+The story is written first and the order made from it, so that every order can be met, at no cost.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from random import Random
 
 from fledge.types import Message
 from fledge.world.conversations.smalltalk import turn
 from fledge.world.grammar import listing
-from fledge.world.stories.story import Story, order_words, write_story
+from fledge.world.stories.story import ORDER_ADJECTIVES, ORDER_NOUNS, Story, write_story
 
-MAX_CHARS = 800
+MAX_CHARS = 850
 """Stories longer than this are written anew (at most so often), so that a conversation fits a short context."""
-TRIES = 8
+TRIES = 6
+ORDERED = frozenset((*ORDER_NOUNS, *ORDER_ADJECTIVES))
 ENDINGS = {"happy": "happily", "sad": "sadly", "funny": "in a funny way", "wise": "with a lesson"}
 WITH_WORDS = (
     "Write a story with the words {words}.",
@@ -56,31 +62,35 @@ PLAIN = (
 N_TRAINED = 6
 
 
-def order(rng: Random, heldout: bool = False) -> tuple[str, tuple[str, ...], str | None]:
-    """``(what is asked, the words, the ending)``; held-out orders use wordings that tuning never sees."""
-    kind = rng.random()
-    words = order_words(rng) if kind < 0.7 else ()
-    ending = rng.choice(sorted(ENDINGS)) if 0.3 <= kind < 0.9 else None
+def short_story(rng: Random) -> Story:
+    """A story of at most :data:`MAX_CHARS` characters, or the shortest of a few."""
+    stories = []
+    for _ in range(TRIES):
+        stories.append(write_story(rng))
+        if len(stories[-1].text) <= MAX_CHARS:
+            break
+    return min(stories, key=lambda story: len(story.text))
+
+
+def words_of(rng: Random, story: Story) -> tuple[str, ...]:
+    """One to three nouns and adjectives of a story, drawn from those that it says most."""
+    counts = Counter(word for word in re.findall(r"(?<!\w)[a-z]+(?!\w)", story.text) if word in ORDERED)
+    often = [word for word, _ in counts.most_common(5)]
+    return tuple(rng.sample(often, min(len(often), rng.randint(1, 3))))
+
+
+def order(rng: Random, heldout: bool = False) -> tuple[str, Story, tuple[str, ...], str | None]:
+    """``(what is asked, a story that meets it, the words, the ending)``; a held-out order has a wording of its own."""
+    story, kind = short_story(rng), rng.random()
+    words = words_of(rng, story) if kind < 0.7 else ()
+    ending = story.ending if 0.3 <= kind < 0.9 else None
     wordings = {(True, False): WITH_WORDS, (True, True): WITH_BOTH, (False, True): WITH_ENDING, (False, False): PLAIN}
     chosen = wordings[bool(words), ending is not None]
     wording = rng.choice(chosen[N_TRAINED:] if heldout else chosen[:N_TRAINED])
     given = {"words": listing(words) if words else "", "kind": ending or "", "how": ENDINGS.get(ending or "", "")}
-    return wording.format(**given), words, ending
-
-
-def short_story(rng: Random, words: tuple[str, ...], ending: str | None) -> Story:
-    """A story of at most :data:`MAX_CHARS` characters, or the shortest of a few."""
-    best: Story | None = None
-    for _ in range(TRIES):
-        story = write_story(rng, words=words, ending=ending)
-        if best is None or len(story.text) < len(best.text):
-            best = story
-        if len(best.text) <= MAX_CHARS:
-            break
-    assert best is not None
-    return best
+    return wording.format(**given), story, words, ending
 
 
 def story_turns(rng: Random, heldout: bool = False) -> list[Message]:
-    asked, words, ending = order(rng, heldout)
-    return list(turn(asked, short_story(rng, words, ending).text))
+    asked, story, _, _ = order(rng, heldout)
+    return list(turn(asked, story.text))

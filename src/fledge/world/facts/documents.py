@@ -14,7 +14,7 @@ from fledge.world.facts.universe import Subject, Universe
 from fledge.world.grammar import capital
 
 _LISTED = tuple(attribute.name for attribute in PERSON_ATTRIBUTES)
-PLACE_SHARE = 0.08
+PLACE_SHARE = 0.14
 
 
 class FactWriter:

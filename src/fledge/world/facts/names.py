@@ -27,6 +27,6 @@ FAMILIES = words(
 )
 PETS = words(
     "Pepper Biscuit Bramble Clover Domino Fidget Ginger Heather Juniper Marble Nutmeg Olive Pickle Rusty Saffron "
-    "Truffle Velvet Whisper Ziggy Acorn Button Cobweb Dandelion Echo Falcon Gizmo Hobnob Inky Jellybean Kipper Lupin Mischief "
-    "Noodle Onyx Pebble Quaver Rascal Smudge Toffee Waffle"
+    "Truffle Velvet Whisper Ziggy Acorn Button Cobweb Dandelion Echo Falcon Gizmo Hobnob Inky Jellybean Kipper "
+    "Lupin Mischief Noodle Onyx Pebble Quaver Rascal Smudge Toffee Waffle"
 )

@@ -43,9 +43,7 @@ class SkillWriter:
             digits, with_words = self.config.sum_digits, rng.random() < 0.2
             n = rng.randint(6, 9) if with_words else rng.randint(12, 18)
             lines = [
-                sum_in_words(rng, self.config.sum_digits)
-                if with_words and rng.random() < 0.6
-                else self._sum(rng, heldout)
+                sum_in_words(rng, digits) if with_words and rng.random() < 0.6 else self._sum(rng, heldout)
                 for _ in range(n)
             ]
         else:
