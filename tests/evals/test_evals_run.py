@@ -73,9 +73,7 @@ def test_means_groups_exclusions_and_outcomes(engine: Engine, tokenizer: Tokeniz
         "k0": (1.0, 2),
         "k1": (pytest.approx(2 / 3), 3),
     }
-    assert result.outcomes["unverified"].mean == pytest.approx(1 / 6)
-    assert result.outcomes["unverified"].stderr == pytest.approx((1 / 6 * 5 / 6 / 5) ** 0.5)
-    assert result.outcomes["right"].n == 4
+    assert result.outcomes == {"right": 4, "unverified": 1, "wrong": 1}
     assert result.reasons == {"unverified": 1}
     assert [row["id"] for row in rows] == [f"heldout-{i}" for i in range(6)]
     assert rows[0]["prompt"] == [{"role": "user", "content": "the cat?"}]

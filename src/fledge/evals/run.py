@@ -34,7 +34,7 @@ class TaskResult:
     """``mean`` over the ``n`` scored examples; ``excluded`` could not be scored, for ``reasons`` (text → how many).
 
     ``stderr`` is over examples; for a task with ``groups_are_units = True`` mean and stderr are over its groups.
-    ``outcomes`` are the shares of the reasons that the task gave, excluded examples included, where they are few.
+    ``outcomes`` counts the reasons that the task gave, excluded examples included, where they are few.
     ``rejected``: rows of its file that could not be read.
     """
 
@@ -45,7 +45,7 @@ class TaskResult:
     excluded: int
     chance: float
     groups: Mapping[str, Group] = field(default_factory=dict)
-    outcomes: Mapping[str, Group] = field(default_factory=dict)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
 
@@ -111,8 +111,7 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
         mean, stderr = mean_and_stderr([group.mean for group in groups.values()])
     else:
         mean, stderr = mean_and_stderr([value for _, value in kept])
-    named = sorted({score.reason for _, score in scored if score.reason})
-    outcomes = {name: [float(score.reason == name) for _, score in scored] for name in named if len(named) <= FEW}
+    outcomes = Counter(score.reason for _, score in scored if score.reason)
     reasons = Counter(score.reason or "no reason given" for _, score in scored if score.value is None)
     return TaskResult(
         name=task.name,
@@ -122,7 +121,7 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
         excluded=len(scored) - len(kept),
         chance=task.chance,
         groups=groups,
-        outcomes={name: Group(*mean_and_stderr(hits), n=int(sum(hits))) for name, hits in outcomes.items()},
+        outcomes=dict(sorted(outcomes.items())) if len(outcomes) <= FEW else {},
         reasons=dict(reasons.most_common(FEW)),
         rejected=len(getattr(task, "rejects", ())),
     )
