@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fledge.model.config import ModelConfig
+from fledge.train import hardware as machine
+from fledge.train.config import PretrainConfig, TrainConfig
+from fledge.train.hardware import choose_hardware, store_hardware, stored_hardware
+from fledge.train.memory import available_bytes, reuse_buffers
+from fledge.types import FledgeError
+
+MODEL = ModelConfig.from_depth(2, 300)
+CONFIG = TrainConfig(context_length=64, batch_tokens=1024, device="cpu", compile="off", threads=1)
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_choices_are_complete_and_come_back_from_disk(tmp_path):
+    chosen = choose_hardware(CONFIG, MODEL, 10_000)
+    assert chosen.flops_per_second > 1e6 and chosen.tokens_per_second > 1
+    assert CONFIG.batch_rows % chosen.micro_batch_rows == 0
+    store_hardware(tmp_path / "hardware.json", chosen)
+    assert stored_hardware(tmp_path / "hardware.json") == chosen
+    assert stored_hardware(tmp_path / "absent.json") is None
+    assert "10.0k tokens" in chosen.describe(10_000) or "10k tokens" in chosen.describe(10_000)
+
+
+@pytest.mark.parametrize(("bf16_speed", "expected"), [(3.0, "bf16"), (1.1, "fp32"), (0.03, "fp32")])
+def test_precision_is_chosen_by_speed_never_by_name(monkeypatch, bf16_speed, expected):
+    def fake(model, device, dtype, n_flops):
+        return 1e12 * (bf16_speed if dtype == torch.bfloat16 else 1.0)
+
+    monkeypatch.setattr(machine, "_product_flops", fake)
+    monkeypatch.setattr(machine, "_eager_tokens_per_second", lambda *_: 1000.0)
+    assert choose_hardware(CONFIG, MODEL, 10_000).precision == expected
+    assert choose_hardware(replace(CONFIG, precision="fp32"), MODEL, 10_000).precision == "fp32"
+
+
+@pytest.mark.parametrize(("products", "sdpa"), [(1.0, 2.0), (2.0, 1.0)])
+def test_attention_is_chosen_by_speed(monkeypatch, products, sdpa):
+    times = iter([products, sdpa])
+    monkeypatch.setattr(machine, "best_seconds", lambda work, device, repeats=3: next(times))
+    reasons = {}
+    kernel = machine._choose_attention(CONFIG, MODEL, torch.device("cpu"), torch.float32, reasons)
+    assert kernel == ("products" if products < sdpa else "sdpa") and "ms" in reasons["attention"]
+
+
+def test_long_context_takes_the_kernel_without_the_square():
+    config = replace(CONFIG, context_length=4096, batch_tokens=4096)
+    assert machine._choose_attention(config, MODEL, torch.device("cpu"), torch.float32, {}) == "sdpa"
+
+
+def test_rows_at_once_follow_the_memory(monkeypatch):
+    for free, expected in ((10**12, 16), (10**6, 1)):
+        monkeypatch.setattr(machine, "available_bytes", lambda device, free=free: free)
+        rows = machine._choose_rows(CONFIG, MODEL, torch.device("cpu"), torch.float32, "products", {})
+        assert rows == expected
+
+
+def test_compiling_must_be_repaid_and_possible(monkeypatch):
+    monkeypatch.setattr(machine, "compiler_problem", lambda: "")
+    assert not machine._choose_compile("auto", MODEL, 5.0, {})
+    assert machine._choose_compile("auto", MODEL, 5000.0, {})
+    assert machine._choose_compile("on", MODEL, 5.0, {})
+    monkeypatch.setattr(machine, "compiler_problem", lambda: "there is no C++ compiler")
+    reasons = {}
+    assert not machine._choose_compile("auto", MODEL, 5000.0, reasons)
+    assert reasons["compile"] == "there is no C++ compiler"
+    with pytest.raises(FledgeError, match="no C\\+\\+ compiler"):
+        machine._choose_compile("on", MODEL, 5000.0, {})
+
+
+def test_without_a_compiler_on_the_path_it_is_said(monkeypatch):
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    monkeypatch.delenv("CXX", raising=False)
+    assert machine.compiler_problem() == "there is no C++ compiler"
+
+
+@pytest.mark.parametrize(("change", "told"), [({"device": "cuda"}, "not here"), ({"compile": True}, "compile")])
+def test_choices_that_this_machine_cannot_repeat_are_refused(tmp_path, monkeypatch, change, told):
+    monkeypatch.setattr(machine, "compiler_problem", lambda: "there is no C++ compiler")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    chosen = choose_hardware(CONFIG, MODEL, 10_000)
+    store_hardware(tmp_path / "hardware.json", replace(chosen, **change))
+    with pytest.raises(FledgeError, match=told):
+        stored_hardware(tmp_path / "hardware.json")
+
+
+def test_a_device_that_is_not_there_is_one_line():
+    with pytest.raises(FledgeError, match="there is no device 'gpu9'"):
+        machine.choose_device("gpu9")
+
+
+def test_memory_and_buffers():
+    assert available_bytes(torch.device("cpu")) > 2**20
+    assert reuse_buffers() in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("batch_tokens", {"batch_tokens": 100}),
+        ("micro_batch_rows", {"micro_batch_rows": 5}),
+        ("warmup", {"warmup": 1.5}),
+        ("decay", {"warmup": 0.5, "decay": 0.7}),
+        ("keep", {"keep": 0}),
+        ("depth", {"depth": 0}),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(name, change):
+    with pytest.raises(FledgeError, match=name):
+        PretrainConfig(**change)
+
+
+def test_horizon_follows_the_dial():
+    config = PretrainConfig(depth=4)
+    model = config.model_config(2048)
+    assert abs(config.horizon(model) / model.n_matrix_parameters - 12) < 0.1
+    assert config.horizon(model) % config.batch_tokens == 0
+    assert PretrainConfig(depth=4, tokens=100_000).horizon(model) == 12 * 8192
