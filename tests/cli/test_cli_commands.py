@@ -154,6 +154,20 @@ def test_the_directory_of_another_recipe_is_refused_and_left_alone(capsys, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
 
 
+def test_a_second_process_on_the_same_run_is_refused(capsys, tmp_path):
+    code = "import sys, time; from pathlib import Path; from fledge.run.lock import locked\n"
+    code += "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "held\n"
+        line = error_line(capsys, "text", "--sources", __file__, "--out", tmp_path)
+        assert f"another process works on this run (process {process.pid} on " in line
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_written_is_told(capsys, tmp_path):
     tmp_path.chmod(0o500)

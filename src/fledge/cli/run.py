@@ -32,6 +32,7 @@ def run_recipe(
 ) -> None:
     """Run all stages of a recipe; the same command again goes on where it stopped.
 
+    A run directory in place of a recipe goes on with that run.
     Any setting can be given as a flag, --STAGE.SETTING VALUE, and wins over the file.
     Before it starts, the plan says which stages run and why.
 
@@ -39,7 +40,7 @@ def run_recipe(
 
         fledge run recipes/demo.toml
 
-        fledge run recipes/demo.toml --out runs/small --pretrain.depth 2 --until pretrain
+        fledge run recipes/demo.toml --out runs/small --pretrain.depth 2
 
         fledge run recipes/library.toml --text.sources PATH PATH
 
@@ -62,8 +63,9 @@ def run_recipe(
             where="fledge run",
             fix="give it first: fledge run recipes/demo.toml",
         )
-    recipe = read_recipe(Path(plain[0]), flags)
-    run_whole(recipe, out or Path("runs") / recipe.name, until=until, start=start, say=say)
+    path = Path(plain[0])
+    recipe = read_recipe(path, flags)
+    run_whole(recipe, out or (path if path.is_dir() else Path("runs") / recipe.name), until=until, start=start, say=say)
 
 
 def _stage_command(stage: str) -> Callable[..., None]:

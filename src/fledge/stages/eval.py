@@ -7,6 +7,7 @@ from typing import Any
 
 from fledge.evals.config import EvalConfig
 from fledge.run.files import read_json, write_json
+from fledge.stages.figures import BITS_HEADER, TASK_HEADER, aligned, bits_rows, task_rows
 from fledge.stages.table import StageContext
 from fledge.types import Task
 
@@ -41,16 +42,18 @@ def run(context: StageContext) -> dict[str, Any]:
             tasks = world_tasks(context) if asked.tasks and assistant else []
             out = context.out / name if name else context.out
             summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events)
-    if assistant is None:
-        for name in ("results.json", "prompts.json"):
-            write_json(context.out / name, read_json(context.out / "base" / name))
-        return summaries["base"]
-    base, tuned = read_json(context.out / "base" / "results.json"), read_json(context.out / "results.json")
-    write_json(
-        context.out / "results.json",
-        {**tuned, "bits_per_byte": base["bits_per_byte"], "tasks": [*tuned["tasks"], *base["tasks"]]},
-    )
-    return {**summaries["base"], "tasks": {**summaries[""]["tasks"], **summaries["base"]["tasks"]}}
+    results, summary = read_json(context.out / "base" / "results.json"), summaries["base"]
+    if assistant:
+        tuned = read_json(context.out / "results.json")
+        results = {**results, "tasks": [*tuned["tasks"], *results["tasks"]]}
+        summary = {**summary, "tasks": {**summaries[""]["tasks"], **summary["tasks"]}}
+    else:
+        write_json(context.out / "prompts.json", read_json(context.out / "base" / "prompts.json"))
+    write_json(context.out / "results.json", results)
+    for header, rows in ((BITS_HEADER, bits_rows(results)), (TASK_HEADER, task_rows(results))):
+        if rows:
+            print(aligned(header, rows), flush=True)
+    return summary
 
 
 def world_tasks(context: StageContext) -> list[Task]:

@@ -1,0 +1,189 @@
+"""A whole life on a few kilobytes: from text to an assistant that answers, killed at will and resumed."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fledge.cli.main import main
+from fledge.run.events import read_events
+from fledge.run.manifest import damaged_outputs, read_manifest
+from fledge.stages.table import stage_names
+
+NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal")
+THINGS = ("ball", "boat", "cup", "drum", "kite", "lamp", "book", "key")
+PLACES = ("hill", "house", "lake", "road", "tree", "barn", "mill", "gate")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("whole")
+    chance = random.Random(7)
+    text = []
+    for _ in range(400):
+        name, thing, place = chance.choice(NAMES), chance.choice(THINGS), chance.choice(PLACES)
+        other = chance.choice(NAMES)
+        text.append(f"{name} took the {thing} to the {place}. {other} saw the {thing} there and was glad about it.")
+    (directory / "in.txt").write_text("\n\n".join(text), encoding="utf-8")
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"Who are you, {name}?"},
+                {"role": "assistant", "content": f"I am {name}."},
+            ]
+        }
+        for name in NAMES * 4
+    ]
+    (directory / "chat.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path = directory / "small.toml"
+    path.write_text(
+        f"""name = "small"
+[text]
+sources = [{json.dumps((directory / "in.txt").as_posix())}]
+split = ["blank_lines"]
+filters = []
+near_dedup = false
+heldout_fraction = 0.1
+workers = 1
+[tokenizer]
+vocab_size = 300
+[tokens]
+workers = 1
+max_repetition = 100
+[pretrain]
+depth = 1
+context_length = 32
+batch_tokens = 256
+tokens = 7680
+eval_every = 10
+sample_every = 10
+checkpoint_every = 7
+compile = "off"
+precision = "fp32"
+attention = "products"
+micro_batch_rows = 4
+threads = 1
+[pretrain.model]
+d_model = 16
+head_dim = 8
+d_ff = 32
+[sft]
+conversations = [{json.dumps((directory / "chat.jsonl").as_posix())}]
+context_length = 32
+batch_tokens = 256
+tokens = 2560
+compile = "off"
+precision = "fp32"
+attention = "products"
+micro_batch_rows = 4
+threads = 1
+[eval]
+tasks = []
+heldout_bytes = 2000
+ngram_order = 3
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(recipe) -> Path:
+    run = recipe.parent / "whole"
+    assert main(["run", str(recipe), "--out", str(run)]) == 0
+    return run
+
+
+STAGES = [name for name in stage_names() if name != "world"]
+
+
+def test_every_stage_leaves_a_manifest_that_holds(finished):
+    for stage in STAGES:
+        manifest = read_manifest(finished / stage)
+        assert manifest.stage == stage and damaged_outputs(finished / stage, manifest, thorough=True) == []
+        kinds = [event["kind"] for event in read_events(finished / stage / "events.jsonl")]
+        assert kinds[0] == "schema" and kinds[-1] == "stage_ended", stage
+
+
+def test_training_leaves_losses_heldout_figures_and_samples(finished):
+    path = finished / "pretrain" / "events.jsonl"
+    assert [event["step"] for event in read_events(path, "step")] == list(range(1, 31))
+    heldout = list(read_events(path, "heldout"))
+    assert [event["step"] for event in heldout] == [0, 10, 20, 30]
+    assert heldout[-1]["bits_per_byte"] < heldout[0]["bits_per_byte"] and heldout[-1]["name"] == "text"
+    sample = list(read_events(path, "sample"))[-1]
+    assert len(sample["pieces"]) == len(sample["probabilities"]) > 0
+    assert all(0 <= p <= 1 for p in sample["probabilities"])
+    results = json.loads((finished / "eval" / "results.json").read_text(encoding="utf-8"))
+    assert results["bits_per_byte"][0]["ngram"]["order"] == 3
+
+
+@pytest.mark.parametrize("by_directory", [False, True])
+def test_again_does_nothing(finished, recipe, capsys, by_directory):
+    assert main(["run", str(finished)] if by_directory else ["run", str(recipe), "--out", str(finished)]) == 0
+    out = capsys.readouterr().out
+    assert out.count(" done    nothing changed") == len(STAGES) and "starts" not in out
+
+
+def test_the_assistant_talks_without_a_terminal_and_the_base_model_goes_on(finished, capsys):
+    assert main(["chat", str(finished), "--max-tokens", "5"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("you> ") == 4 and out.count("fledge> ") >= 3
+    assert main(["sample", str(finished), "Ann took", "--max-tokens", "5", "--seed", "1", "--n", "2"]) == 0
+    first = capsys.readouterr().out
+    assert first.count("Ann took") == 2
+    main(["sample", str(finished), "Ann took", "--max-tokens", "5", "--seed", "1", "--n", "2"])
+    assert capsys.readouterr().out == first
+
+
+def test_inspect_tells_a_run_and_a_checkpoint(finished, capsys):
+    assert main(["inspect", str(finished)]) == 0
+    out = capsys.readouterr().out
+    assert all(f"{stage}: done in" in out for stage in STAGES) and "depth 1" in out
+    checkpoint = finished / "pretrain" / "checkpoints" / "step-00000030"
+    assert main(["inspect", str(checkpoint)]) == 0
+    assert "whole: every file matches its checksum" in capsys.readouterr().out
+    assert main(["inspect", str(finished / "sft" / "conversations")]) == 0
+    out = capsys.readouterr().out
+    assert "⟨<|user|>⟩" in out and "<|end|>" in out.replace("⟨<|end|>⟩", "", 1)
+
+
+def test_a_changed_mixture_trains_anew_although_the_shards_are_the_same(finished, recipe, capsys):
+    words = ["run", str(recipe), "--out", str(finished), "--until", "pretrain", "--tokens.mixture.text", "2"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert 're-run  mixture {} → {"text": 2.0}' in out and "pretrain: starts" in out and "text: starts" not in out
+    assert main(["run", str(recipe), "--out", str(finished)]) == 0
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished, recipe):
+    run, chance, kills = recipe.parent / "killed", random.Random(3), 0
+    command = [sys.executable, "-m", "fledge.cli.main", "run", str(recipe), "--out", str(run)]
+    while kills < 10:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.5, 5.0))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+    assert subprocess.run(command, capture_output=True, timeout=300).returncode == 0
+    assert kills >= 3
+    for stage in STAGES:
+        one, other = (read_manifest(each / stage).outputs for each in (run, finished))
+        names = {name for name in one if not name.endswith(("hardware.json", "state.json"))}
+        assert names == {name for name in other if not name.endswith(("hardware.json", "state.json"))}
+        assert {name: one[name].sha256 for name in names} == {name: other[name].sha256 for name in names}, stage
+    losses = [
+        [event["loss"] for event in read_events(each / stage / "events.jsonl", "step")]
+        for each in (run, finished)
+        for stage in ("pretrain", "sft")
+    ]
+    assert losses[:2] == losses[2:]
