@@ -11,11 +11,12 @@ from fledge.world.config import WorldConfig
 from fledge.world.conversations.writer import ConversationWriter
 from fledge.world.facts.documents import FactWriter
 from fledge.world.facts.universe import Fact, Universe, build_universe
-from fledge.world.randomness import stream
+from fledge.world.randomness import share_of, stream
 from fledge.world.skills.documents import SkillWriter
 from fledge.world.stories.story import write_story
 from fledge.world.tasks import build_tasks
 
+GOLDEN = (5**0.5 - 1) / 2
 KINDS = ("stories", "facts", "skills")
 N_MEASURED = 160
 """Documents of each kind that are written to learn how long they are."""
@@ -66,9 +67,14 @@ class World:
         return -(-n_bytes // round(self._weights[1])) if n_bytes else 0
 
     def kind(self, index: int, split: Split = "train") -> tuple[str, Random]:
-        """What document ``index`` is (stories, facts or skills), and the random stream that writes it."""
-        rng = stream("document", self.config.seed, split, index)
-        return rng.choices(KINDS, self._weights[0])[0], rng
+        """What document ``index`` is (stories, facts or skills), and the random stream that writes it.
+
+        Kinds follow the golden ratio, which keeps the shares even in any run of documents.
+        """
+        point = (index * GOLDEN + share_of("kinds", self.config.seed, split)) % 1
+        first, second, _ = self._weights[0]
+        kind = KINDS[0] if point < first else KINDS[1] if point < first + second else KINDS[2]
+        return kind, stream("document", self.config.seed, split, index)
 
     def document(self, index: int, split: Split = "train") -> Document:
         """Document ``index`` of a split; depends on the settings, ``split`` and ``index`` only.

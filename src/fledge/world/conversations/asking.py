@@ -33,8 +33,9 @@ def ask(universe: Universe, rng: Random, fact: Fact, new_wording: bool = False) 
 
 
 def may_ask(universe: Universe, subject: Subject) -> list[Fact]:
-    """Facts on a subject that have questions."""
-    return [fact for fact in universe.of[subject.key].values() if fact.attribute in QUESTIONS]
+    """Facts on a subject that tuning may ask for: none that names somebody who is never asked about."""
+    untold = {person.name for person in universe.group("unasked")}
+    return [f for f in universe.of[subject.key].values() if f.attribute in QUESTIONS and f.value not in untold]
 
 
 def fact_turns(universe: Universe, rng: Random, n_turns: int) -> list[Message]:

@@ -132,18 +132,20 @@ class FactWriter:
         lines = [f'"{opening.format(name=person.name)}"']
         first = f"{reply} {sentences[0]}"
         rest, mine = sentences[1:], True
+        pools = (phrases.TALK_LINKS, phrases.TALK_PROMPTS, phrases.TALK_AGREEING)
+        links, prompts, agreeing = (iter(rng.sample(pool, len(pool))) for pool in pools)
         lines.append(f'"{first}"')
         while rest:
             n = rng.randint(1, 2)
             turn, rest = rest[:n], rest[n:]
             if rng.random() < 0.5:
-                lines.append(f'"{rng.choice(phrases.TALK_LINKS)} {" ".join(turn)}"')
+                lines.append(f'"{next(links)} {" ".join(turn)}"')
             elif mine:
-                lines.append(f'"{rng.choice(phrases.TALK_PROMPTS)}"')
+                lines.append(f'"{next(prompts)}"')
                 lines.append(f'"{" ".join(turn)}"')
                 continue
             else:
-                lines.append(f'"{rng.choice(phrases.TALK_AGREEING)} {" ".join(turn)}"')
+                lines.append(f'"{next(agreeing)} {" ".join(turn)}"')
             mine = not mine
         lines.append(f'"{rng.choice(phrases.TALK_ENDS)}"')
         return f"{rng.choice(phrases.TALK_SCENES)}\n\n" + "\n".join(lines)

@@ -173,7 +173,14 @@ TALK_OPENINGS = (
     ("Tell me about {name}.", "With pleasure."),
     ("What do people say about {name}?", "Only good things."),
 )
-TALK_LINKS = ("And that is not all.", "And listen to this.", "I also heard this.", "There is more.", "One more thing.")
+TALK_LINKS = (
+    "And that is not all.",
+    "And listen to this.",
+    "I also heard this.",
+    "There is more.",
+    "One more thing.",
+    "Wait, I know more.",
+)
 TALK_PROMPTS = ("Really?", "Go on.", "Is that so?", "I did not know that.", "How nice!", "Tell me more.", "And then?")
 TALK_AGREEING = ("I know.", "So I heard.", "That is true.", "My aunt says the same.", "Quite right.", "Yes, yes.")
 TALK_ENDS = (

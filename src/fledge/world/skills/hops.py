@@ -77,6 +77,9 @@ def trained_hop(universe: Universe, rng: Random, max_hops: int) -> Exercise:
         hops = rng.randint(min(2, max_hops), max_hops)
         path, start = rng.choice(paths(hops, heldout=False if hops > 1 else None)), rng.choice(asked)
         exercise = hop_exercise(universe, start, path, rng)
-        if exercise is not None and all(universe.facts[key].subject.group == "asked" for key in exercise.told):
+        untold = exercise is None or (
+            exercise.gold in universe.by_name and universe.by_name[exercise.gold] not in asked
+        )
+        if exercise and not untold and all(universe.facts[key].subject in asked for key in exercise.told):
             return exercise
     raise AssertionError("no chain of asked people in this world")
