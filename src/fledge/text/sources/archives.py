@@ -112,7 +112,8 @@ def read_tar(name: str, stream: ByteStream, read_file: ReadFile) -> Iterator[Raw
             file = archive.extractfile(info) if wanted and not info.issparse() else None
         except bad_bytes() as error:
             if stream.fault is None:
-                rule = "truncated-archive" if "end of data" in str(error) else "damaged-archive"
+                is_cut = "end of data" in str(error) or "truncated" in str(error)
+                rule = "truncated-archive" if is_cut else "damaged-archive"
                 reason = f"{name}: the tar is damaged at byte {stream.n_out} ({error})"
                 yield Reject(name, name, rule, reason, n_bytes=stream.n_out)
             return

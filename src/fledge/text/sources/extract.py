@@ -21,6 +21,7 @@ Kind = Literal["html", "pdf"]
 
 TIMES_MEDIAN = 20.0
 REMEMBERED = 500  # pages whose seconds make the running median
+ENOUGH = 10  # with fewer, one slow page would buy patience for all
 START_SECONDS = 120.0
 LIBRARY = {"html": "trafilatura", "pdf": "pypdf"}
 
@@ -28,8 +29,8 @@ LIBRARY = {"html": "trafilatura", "pdf": "pypdf"}
 class Extractor:
     """Reads pages one at a time; the child is started at the first, used again, and replaced after a kill.
 
-    A page may take the larger of the setting's seconds and 20 × the median of those before it. One for each worker;
-    it may live in any process, daemonic ones too, and on any platform.
+    A page may take the larger of the setting's seconds and 20 × the median of those before it (from ten on).
+    There is one extractor for each worker; it may live in any process, daemonic ones too, and on any platform.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
@@ -64,7 +65,7 @@ class Extractor:
     def _allowed_seconds(self, kind: Kind) -> float:
         least = self._settings.html_timeout_seconds if kind == "html" else self._settings.pdf_timeout_seconds
         seconds = self._seconds[kind]
-        return max(least, TIMES_MEDIAN * statistics.median(seconds)) if seconds else least
+        return max(least, TIMES_MEDIAN * statistics.median(seconds)) if len(seconds) >= ENOUGH else least
 
     def _run(self, kind: Kind, data: bytes, head: dict[str, Any]) -> Extracted:
         child = self._child if self._child is not None and self._child.poll() is None else self._start(kind)

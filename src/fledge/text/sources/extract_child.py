@@ -35,6 +35,15 @@ def _limit_memory(n_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _is_memory_short(limit_bytes: int) -> bool:
+    """Whether half of the memory was ever in use. libxml2 out of memory looks like an empty page, not like an error."""
+    if sys.platform != "linux":  # only there is the limit kept, and the unit kB
+        return False
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > limit_bytes / 2
+
+
 def decode_html(data: bytes, encoding: str) -> str:
     """A page's text: UTF-8 where it is that, else as the server said, as the page says, as it looks."""
     try:
@@ -78,9 +87,11 @@ def extract_pdf(data: bytes) -> tuple[str, str]:
     return "\n\n".join(text.strip() for text in texts if text.strip()), title[:TITLE_CHARACTERS]
 
 
-def _answer(head: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], bytes]:
+def _answer(head: dict[str, Any], payload: bytes, limit_bytes: int) -> tuple[dict[str, Any], bytes]:
     try:
         text, title = extract_pdf(payload) if head["kind"] == "pdf" else extract_html(payload, head)
+        if not text and _is_memory_short(limit_bytes):
+            raise MemoryError
         text = text.encode("utf-8", "replace").decode("utf-8")
         title = title.encode("utf-8", "replace").decode("utf-8")
         return {"outcome": "ok" if text.strip() else "empty", "title": title, "detail": ""}, text.encode()
@@ -106,14 +117,15 @@ def main() -> None:
         import trafilatura.meta
 
         reset = trafilatura.meta.reset_caches
-    _limit_memory(int(sys.argv[1]))
+    limit_bytes = int(sys.argv[1])
+    _limit_memory(limit_bytes)
     write_frame(target, {"ready": True})
     number = 0
     with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
         while True:
             head, payload = read_frame(source)
             faulthandler.dump_traceback_later(2 * float(head["seconds"]) + 5, exit=True, file=log)
-            answer = _answer(head, payload)
+            answer = _answer(head, payload, limit_bytes)
             faulthandler.cancel_dump_traceback_later()
             write_frame(target, *answer)
             number += 1
