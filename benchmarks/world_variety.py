@@ -18,7 +18,13 @@ from pathlib import Path
 from fledge.world.stories.story import write_story
 
 N_BYTES, N_HELDOUT_WORDS, N_OTHER_WORDS = 3_100_000, 40_000, 555_000
-AIMS = {"xz -6": 0.17, "unseen 4-grams": 0.43, "unseen 5-grams": 0.58, "unseen 8-grams": 0.74, "distinct sentences": 0.76}
+AIMS = {
+    "xz -6": 0.17,
+    "unseen 4-grams": 0.43,
+    "unseen 5-grams": 0.58,
+    "unseen 8-grams": 0.74,
+    "distinct sentences": 0.76,
+}
 
 
 def variety(text: str, n_heldout: int = N_HELDOUT_WORDS, n_other: int = N_OTHER_WORDS) -> dict[str, float]:
@@ -52,9 +58,9 @@ def main() -> None:
     default = os.environ.get("FLEDGE_DATA") or str(Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with pretrain/tinystories_*")
     data = parser.parse_args().data / "pretrain"
-    start = time.perf_counter()
+    start = time.process_time()
     own = stories(N_BYTES + 200_000)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     columns = {"stories": variety(own)}
     files = sorted(data.glob("tinystories_*.txt"))
     if files:
@@ -63,7 +69,11 @@ def main() -> None:
     print(f"{'':24}" + "".join(f"{name:>14}" for name in columns) + f"{'aim':>10}")
     for key in columns["stories"]:
         aim = AIMS.get(key)
-        print(f"{key:24}" + "".join(f"{c[key]:14.4f}" for c in columns.values()) + (f"{aim:10.2f}" if aim else f"{'≤ .0040':>10}"))
+        print(
+            f"{key:24}"
+            + "".join(f"{c[key]:14.4f}" for c in columns.values())
+            + (f"{aim:10.2f}" if aim else f"{'≤ .0040':>10}")
+        )
     print(f"\n{len(own) / seconds / 1e6:.2f} MB/s on one core")
 
 

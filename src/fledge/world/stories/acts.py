@@ -23,12 +23,12 @@ ACTS: dict[str, str] = {
     "|passed {X} to {B}{give_tail}",
     "bring_back": "brought {X} back to {B}{give_tail}|gave {X} back to {B}{give_tail}|returned {X} to {B}{give_tail}",
     "swap": "swapped {X} for {Y} with {B}{give_tail}|gave {X} to {B} and got {Y} for it{give_tail}|traded {X} for {Yof}{give_tail}",
-    "pay": "gave {B} {Z} and got {Y} for it{give_tail}|swapped {Z} for {Yof}{give_tail}|handed {Z} over, and {Bn} gave {him} {Y}{give_tail}",
+    "pay": "gave {B} {Zf} and got {Y} for it{give_tail}|swapped {Z} for {Yof}{give_tail}|handed {Z} over, and {Bn} gave {him} {Yf}{give_tail}",
     "show": "showed {X} to {B}{give_tail}|held {X} up so that {Bn} could see it{give_tail}|let {B} look at {X}{give_tail}",
     "carry": "carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}{go_tail}",
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": "lost {X}{lose_tail}|noticed that {X} was gone{lose_tail}|reached for {X}, but it was not there any more{lose_tail}"
-    "|saw that {X} had disappeared{lose_tail}|felt in {his} pocket, but {X} had slipped out somewhere{lose_tail}",
+    "|saw that {X} had disappeared{lose_tail}|felt in {his} pocket, but {X} had slipped out{lose_tail}",
     "search": "[looked|searched|peeped|felt|poked around] {S}, but {found_only}|searched {S} for {X}, but {found_only}"
     "|looked for {X} {S}, but {found_only}",
     "find": "found {X} {S}{find_tail}|looked {S}, and there was {X}{find_tail}|saw {X} lying {S}{find_tail}|reached {S} and pulled {X} out{find_tail}",
@@ -36,9 +36,9 @@ ACTS: dict[str, str] = {
     "|looked into a puddle and saw {X} on {his} own {funny_place}{funny_tail}",
     "give_up": "searched until {it_was_late}, but {X} was nowhere{give_up_tail}|looked behind {two} {trees}, but never saw {X} again{give_up_tail}"
     "|gave up looking for {X}{give_up_tail}",
-    "lend": "[gave|handed|lent] {B} {Y}{give_tail}|put {Y} into {Bs} arms{give_tail}|fetched {Y} and gave it to {B}{give_tail}",
+    "lend": "[gave|handed|lent] {B} {Yf}{give_tail}|put {Y} into {Bs} arms{give_tail}|fetched {Y} and gave it to {B}{give_tail}",
     "fly_off": "let go of {X}, and the wind blew it {S}|lost hold of {X}, and it landed {S}|threw {X} too high, and it got stuck {S}"
-    "|tripped, and {X} flew up and caught {S}|tossed {X} into the air, and it came down {S}",
+    "|tripped, and {X} flew up and was caught {S}|tossed {X} into the air, and it came down {S}",
     "too_high": "jumped {number} times, but could not reach {X}|stretched as far as {he} could, but {X} was too high"
     "|was too small to reach {X}, even on the tips of {his} toes|threw {two} {tree} twigs at {X}, but it did not move"
     "|stood on a~ {look} {houseware}, but {X} was still too high",
@@ -54,8 +54,9 @@ ACTS: dict[str, str] = {
     "swim_out": "swam out and brought {X} back{take_tail}|jumped into the water and swam after {X} until it was safe{take_tail}",
     "sink": "watched {X} sink{sink_tail}|saw {X} go down in the deep water{sink_tail}|could only watch as {X} sank{sink_tail}",
     "dry": "dried {X} {dry_how}|rubbed {X} dry {dry_how}|wiped the water off {X} {dry_how}",
+    "wash": "washed {X} {dry_how}|washed the dust off {X} {dry_how}",
     "break": "broke {X}{break_tail}|dropped {X}, and it broke{break_tail}|stepped on {X} and broke it{break_tail}|pulled too hard, and {X} broke{break_tail}",
-    "quarrel": "and {Bn} both pulled at {X} until it broke{break_tail}|would not let {B} have {X}, and they pulled until it broke{break_tail}",
+    "quarrel": "and {Bn} both pulled at {X} until it broke{break_tail}|would not let {B} have {Xf}, and they pulled until it broke{break_tail}",
     "need": "needed {Ya} to mend {X}|could only mend {X} with {Ya}|wanted to mend {X}, but for that {he} needed {Ya}|had no way to mend {X} without {Ya}",
     "mend": "mended {X} with {Y}{mend_tail}|took {Y} and mended {X}{mend_tail}|used {Y} to mend {X}{mend_tail}|worked with {Y} until {X} was mended{mend_tail}",
     "mend_both": "and {Bn} mended {X} with {Y}{mend_tail}|used {Y} to mend {X} while {Bn} held it still{mend_tail}",
@@ -114,14 +115,14 @@ TAILS: dict[str, str] = {
     "path_adj": "short|long|muddy|narrow|stony|sandy|winding|shady",
     "_quick": "as quick as {a_beast}|out of breath|with {mood} eyes",
     "take_tail": "| with both hands| and wiped off the dust| and blew {two} {insects} off it| very {carefully}|, as {speed} as {a_beast}"
-    "| and held it up to the light| while {a_beast} looked on| and laughed like {a_beast}| at the {number_th} try",
+    "| and held it up to the light| while {a_beast} {watched}| and laughed like {a_beast}| at the {number_th} try",
     "carefully": "carefully|gently|slowly|quickly|proudly",
     "number_th": "first|second|third|fourth|fifth",
-    "give_tail": "| with a smile| and bowed like a~ {stranger}| without a word| while {a_beast} looked on| very {carefully}"
+    "give_tail": "| with a smile| and bowed like a~ {stranger}| without a word| while {a_beast} {watched}| very {carefully}"
     "| and felt {his} heart beat|, wrapped in {wrapping}|, under a~ {size} {tree} leaf| and smiled like {a_beast}| in front of {thing_seen}",
     "wrapping": "{colour} paper|a {colour} towel|{number} leaves|an old newspaper|a {colour} cloth",
-    "hide_tail": "| and covered it with {wrapping}| and counted the steps to a~ {size} {tree}| while {a_beast} looked on",
-    "lose_tail": " somewhere along the way| between {number} o'clock and {meal}| while {he} was looking at {thing_seen}| and turned as white as {soft_thing}"
+    "hide_tail": "| and covered it with {wrapping}| and counted the steps to a~ {size} {tree}| while {a_beast} {watched}",
+    "lose_tail": " somewhere along the way| between {number} o'clock and {meal}| while {he} was looking at {thing_seen}|, and {he} turned as white as {soft_thing}"
     "| when {he} stopped to greet {thing_seen}| before {he} could count to {number}|, although {he} had held it {carefully}",
     "found_only": "there was only {thing_seen}|found nothing but {thing_seen}|there was nothing but {two} {insects}|saw only {two} {colour} {housewares}"
     "|{two} {insects} were all that {he} found",
@@ -130,8 +131,8 @@ TAILS: dict[str, str] = {
     "funny_place": "head|back|left arm|neck|shoulder",
     "funny_tail": "|, where it had been since {meal}| and turned as red as a~ {look} {flower}|, and {two} {beasts} stared| and laughed until {his} {part} hurt",
     "it_was_late": "the stars came out|the lamps were lit|{his} feet hurt|it was time for {meal}",
-    "give_up_tail": " and went to sit under a~ {tree}| and kicked a~ {look} {houseware}| after {number} hours| and sighed like {a_beast}| and looked at {thing_seen}",
-    "climb_tail": " like {a_beast}|, {number} feet, then {number} more| past a nest of {birds}| while {two} {beasts} looked on|, although {his} knees shook|, as {speed} as {a_beast}",
+    "give_up_tail": " and went to sit under a~ {tree}| and kicked a~ {look} {houseware}| after {number} hours| and sighed like {a_beast}| and {gaze} {thing_seen}",
+    "climb_tail": " like {a_beast}|, {number} feet, then {number} more| past a nest of {birds}| while {two} {beasts} {watched}|, although {his} knees shook|, as {speed} as {a_beast}",
     "fall_tail": " into a heap of {flowers}| and bumped {his} {part}| with a noise like {a_beast}| on {his} {part}, right next to {thing_seen}| into {number} inches of mud",
     "fall_tail2": "| that woke {two} {beasts}| and covered {him} with dust| in front of {thing_seen}| like {shape}",
     "float_tail": "| past {thing_seen}| among {two} {colour} {flowers}| like {a_beast}| as fast as {a_beast}| with {two} {insects} on it",
@@ -139,14 +140,14 @@ TAILS: dict[str, str] = {
     "dry_how": "with a {colour} towel|on {his} {cloth2}|with {number} leaves|in front of {thing_seen}|with the end of a {colour} {cloth2}",
     "break_tail": " into {number} pieces| with a sound like {shape}| in front of {thing_seen}| down the middle| and scared {two} {beasts}",
     "mend_tail": "| until it was as good as new| in {number} minutes| with {number} little drops and knots| and only {number} cracks could still be seen|, as {carefully} as a~ {stranger}"
-    "| while {a_beast} looked on| and put {pattern_on} over the crack",
+    "| while {a_beast} {watched}| and put {pattern_on} over the crack",
     "growled": "growled like {shape}|showed {two} sharp teeth|stamped and snorted {speed}|made a noise like {a_beast}",
     "ate_it": "ate it in {number} bites|sniffed it {number} times, ate it|swallowed it whole|ate it {speed}",
     "eat_tail": "| with some {drink}| and left {number} crumbs for {a_beast}| under a~ {size} {tree}| next to {thing_seen}| and licked {his} {part}",
     "share_tail": " under a~ {size} {tree}| with some {drink}|, {number} bites for each of them| next to {thing_seen}| and gave the crumbs to {a_beast}",
     "cook_tail": "| with a pinch of salt| with {sweet} on top| for {number} hours| until it smelled of {smell}| and stirred it {number} times| in a~ {look} {made} pan",
     "build_tail": "| {number} feet high| with {pattern_on} painted on it| in {number} hours| between {two} {trees}| and sat down on a~ {look} {houseware}",
-    "use_tail": " until {meal}| and invited {a_beast}| with some {drink}| and ate {sweet} there| and looked at {thing_seen}",
+    "use_tail": " until {meal}| and invited {a_beast}| with some {drink}| and ate {sweet} there| and {gaze} {thing_seen}",
     "laughed": "laughed|smiled|sang {speed}|cheered",
     "part_of_day": "rest of the day|time until {meal}|next {number} hours",
     "plant_tail": "|, {number} inches deep| and patted the ground flat| next to {number} {colour} {flowers}| and chased away {two} {insects}",
@@ -158,7 +159,7 @@ TAILS: dict[str, str] = {
     "grow_how": "as tall as {a_beast}|up to the {house}|by {number} inches and had {number} {colour} leaves|into a plant with {two} {colour} leaves",
     "play_tail": " until {meal}| until {two} {birds} went to sleep| for {number} hours| near {thing_seen}| and laughed like {a_beast}| under a~ {size} {tree}",
     "thank_how": "{number} times|with all {his} heart|and gave {bhim} {two} {colour} {flowers}|and promised {bhim} some {sweet}|with a bow like a~ {stranger}",
-    "hug_tail": "| and gave {bhim} some {sweet}| and hummed a song about {beasts}| under a~ {size} {tree}| while {a_beast} looked on| and patted {bhis} {part}",
+    "hug_tail": "| and gave {bhim} some {sweet}| and hummed a song about {beasts}| under a~ {size} {tree}| while {a_beast} {watched}| and patted {bhis} {part}",
     "comfort_how": "with a story about {thing_seen}|with some {drink} and {sweet}|and counted {two} {birds} with {bhim}",
     "comfort_story": "about {memory}|a story about {thing_seen}|a joke about {a_beast}",
     "sad_tail": " and did not even look at {thing_seen}| and let {his} {part} hang| and wanted neither {sweet} nor {drink}| until {a_beast} came and sat next to {him}|, as quietly as {quiet_thing}",

@@ -90,7 +90,9 @@ class Stage:
             self.used.add(kind)
         name = self.fresh(lexicon.GIRLS if girl else lexicon.BOYS)
         word = self.choice(("named", "called"))
-        return self._register(name, "she" if girl else "he", f"a~ {self._trait(lexicon.TRAITS)} {kind} {word} {name}", name)
+        return self._register(
+            name, "she" if girl else "he", f"a~ {self._trait(lexicon.TRAITS)} {kind} {word} {name}", name
+        )
 
     def animal(self, kinds: tuple[str, ...] | None = None) -> str:
         kind = self.fresh(kinds or tuple(lexicon.ANIMALS))
@@ -134,13 +136,22 @@ class Stage:
         look = self.choice(lexicon.SPOT_LOOKS) + " " if self.chance(0.5) and " " not in noun else ""
         return f"{self.choice(table[noun].split())} the {look}{noun}"
 
+    def ground(self, place: str) -> str:
+        """A spot where one can dig."""
+        while True:
+            spot = self.spot(place)
+            if spot.startswith(("beside", "behind", "near", "next to")):
+                return spot
+
     def treetop(self) -> str:
         look = self.choice(lexicon.SPOT_LOOKS) + " " if self.chance(0.5) else ""
         return f"{self.choice(('in', 'at the top of'))} the {look}{self.choice(lexicon.TREES)}"
 
     # acting -------------------------------------------------------------------------------------------------------
 
-    def do(self, kind: str, A: str = "", B: str = "", X: str = "", Y: str = "", Z: str = "", P: str = "", S: str = "") -> None:
+    def do(
+        self, kind: str, A: str = "", B: str = "", X: str = "", Y: str = "", Z: str = "", P: str = "", S: str = ""
+    ) -> None:
         event = Event(kind, A, B, X, Y, Z, P, S)
         reason = self.world.apply(event)
         assert reason is None, reason

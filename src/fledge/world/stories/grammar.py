@@ -85,10 +85,7 @@ def split_alternatives(text: str) -> list[str]:
 
 def uncapitalized(text: str) -> str:
     """Wordings of whole sentences without their capitals, which the realiser sets."""
-    return "|".join(
-        piece[:1].lower() + piece[1:] if piece[:2] != "I " else piece
-        for piece in split_alternatives(text)
-    )
+    return "|".join(piece[:1].lower() + piece[1:] if piece[:2] != "I " else piece for piece in split_alternatives(text))
 
 
 def expand(wording: Wording, fill: Callable[[str], str], random: Callable[[], float], out: list[str]) -> None:

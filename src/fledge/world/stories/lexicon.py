@@ -31,8 +31,12 @@ ANIMALS: dict[str, str] = {
     ),
 }
 GROWN_UPS: dict[str, str] = {
-    **dict.fromkeys("fisherman miller shepherd tailor carpenter sailor postman cook smith king clown giant".split(), "he"),
-    **dict.fromkeys("farmer baker gardener painter potter doctor captain teacher weaver singer queen witch".split(), "she"),
+    **dict.fromkeys(
+        "fisherman miller shepherd tailor carpenter sailor postman cook smith king clown giant".split(), "he"
+    ),
+    **dict.fromkeys(
+        "farmer baker gardener painter potter doctor captain teacher weaver singer queen witch".split(), "she"
+    ),
 }
 FAMILY: dict[str, str] = {"Grandma": "she", "Grandpa": "he", "Mama": "she", "Papa": "he"}
 CHILDREN: dict[str, str] = {"boy": "he", "girl": "she"}
@@ -46,7 +50,9 @@ TRAITS = tuple(
     """kind brave shy clever curious cheerful gentle stubborn lazy proud patient quiet noisy busy dreamy polite careful
     friendly merry silly hungry sleepy tiny young small thin strong quick""".split()
 )
-GROWN_TRAITS = tuple("old kind tall gruff cheerful quiet busy tired friendly polite round thin proud gentle merry strong".split())
+GROWN_TRAITS = tuple(
+    "old kind tall gruff cheerful quiet busy tired friendly polite round thin proud gentle merry strong".split()
+)
 
 # noun -> what it may be made of; the kind of a thing says what can happen to it
 TOYS: dict[str, str] = {
@@ -80,7 +86,7 @@ MENDERS: dict[str, str] = {"hammer": "iron wooden", "needle": "iron bone", "pot 
 NETS: dict[str, str] = {"net": "rope", "oar": "wooden", "rope": "", "bucket": "tin wooden", "basket": "straw"}
 FOODS: tuple[str, ...] = tuple(
     """apple pear plum peach carrot turnip bun cake pie pancake biscuit tart muffin pretzel potato pumpkin melon sausage egg
-    onion cherry fig orange lemon walnut sandwich radish cabbage waffle""".split()
+    onion cherry fig grape lemon walnut sandwich radish cabbage waffle""".split()
 ) + ("jar of honey", "slice of cheese", "bottle of milk", "bag of flour", "piece of bread", "bowl of soup", "cob of corn",
      "bag of sugar", "jar of jam", "pot of cream", "box of raisins")  # fmt: skip
 DISHES: tuple[str, ...] = ("stew", "pudding", "salad", "dumpling", "birthday cake", "fruit pie", "omelette", "pasty")

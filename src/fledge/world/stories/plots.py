@@ -11,7 +11,19 @@ Plot = Callable[[Stage, str, str], str]  # (stage, hero, wished ending) -> the t
 
 GIFTS = tuple(lexicon.TREASURES)
 KEEPSAKES = (*lexicon.TOYS, *lexicon.WEAR, *lexicon.TREASURES)
-BREAKABLE = tuple(lexicon.TOYS) + ("cup", "vase", "box", "clock", "lantern", "umbrella", "teapot", "music box", "pipe", "bag", "belt")
+BREAKABLE = tuple(lexicon.TOYS) + (
+    "cup",
+    "vase",
+    "box",
+    "clock",
+    "lantern",
+    "umbrella",
+    "teapot",
+    "music box",
+    "pipe",
+    "bag",
+    "belt",
+)
 
 
 def meet_someone(s: Stage, hero: str, at: str = "") -> str:
@@ -43,6 +55,12 @@ def obtain(s: Stage, hero: str, thing: str, depth: int = 1) -> bool:
         return True
     other = meet_someone(s, hero, place)
     s.do("hold", other, other, Y=thing)
+    if depth and (draw > 0.9 or "refuse" in s.wanted):
+        wise = meet_someone(s, hero)
+        s.do("ask_for", hero, other, Y=thing)
+        s.do("refuse", other, hero, Y=thing)
+        s.do("sad_refused", hero, other, Y=thing)
+        s.do("comfort", wise, hero)
     s.do("ask_for", hero, other, Y=thing)
     if draw < 0.65 or not depth:
         s.do("agree", other, hero, Y=thing)
@@ -116,7 +134,9 @@ def lost(s: Stage, hero: str, ending: str) -> str:
 
 
 def stuck(s: Stage, hero: str, ending: str) -> str:
-    thing = s.thing(("kite", "balloon", "ball", "paper plane", "hat", "hoop", "feather", "scarf", "cap", "boot", "shoe"))
+    thing = s.thing(
+        ("kite", "balloon", "ball", "paper plane", "hat", "hoop", "feather", "scarf", "cap", "boot", "shoe")
+    )
     s.do("own", hero, X=thing)
     if s.where(hero) not in lexicon.OUTDOORS:
         s.do("carry", hero, X=thing, P=s.new_place(lexicon.OUTDOORS))
@@ -270,7 +290,7 @@ def growing(s: Stage, hero: str, ending: str) -> str:
     obtain(s, hero, thing)
     place = s.new_place(lexicon.OUTDOORS)
     s.go(hero, place, thing)
-    s.do("plant", hero, X=thing, S=s.spot(place))
+    s.do("plant", hero, X=thing, S=s.ground(place))
     if ending != "sad" or s.chance(0.3):
         s.do("tend", hero, X=thing)
     if s.chance(0.4):

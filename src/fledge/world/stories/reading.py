@@ -48,9 +48,15 @@ class Reader:
         reading.mentioned = {p[0] for p in tagged.people.values()} | {t[0] for t in tagged.things.values()}
         plain = re.sub(r"\b[ICTLS]\d+('s)?", " ", tagged.text).lower()
         vocabulary = self.tables.vocabulary()
-        if len(sentence) > MAX_SENTENCE or any(word.removesuffix("'s") not in vocabulary for word in _WORD.findall(plain)):
+        if len(sentence) > MAX_SENTENCE or any(
+            word.removesuffix("'s") not in vocabulary for word in _WORD.findall(plain)
+        ):
             return reading
-        done = self._dialogue(tagged, reading) if '"' in tagged.text else self._whole(tagged, reading) or self._acts(tagged, reading)
+        done = (
+            self._dialogue(tagged, reading)
+            if '"' in tagged.text
+            else self._whole(tagged, reading) or self._acts(tagged, reading)
+        )
         reading.recognized = done
         if not done:
             reading.events, reading.faults = [], []
@@ -142,6 +148,8 @@ class Reader:
         listener = next((p[0] for p in tagged.people.values() if p[0] != speaker), "")
         listener = listener or self.focus.after(speaker, [], []).other
         said = False
+        if any(key == speaker and token in content for token, (key, _, _) in tagged.people.items()):
+            reading.faults.append(f"{speaker} talks to nobody else")
         before = self.focus
         for piece in split_sentences(content):
             piece = piece if piece[:2] in ("I ", "I'") or piece[1:2].isdigit() else piece[0].lower() + piece[1:]
@@ -171,7 +179,9 @@ class Reader:
             reading.faults.append(f"nobody is meant by {token}")
         return person
 
-    def _event(self, kind: str, match: re.Match[str], tagged: Tagged, reading: Reading, subject: str, listener: str = "") -> None:
+    def _event(
+        self, kind: str, match: re.Match[str], tagged: Tagged, reading: Reading, subject: str, listener: str = ""
+    ) -> None:
         slots: dict[str, str] = {"A": subject, "B": listener}
         kind, _, constant = kind.partition(":")
         if constant:
@@ -191,7 +201,9 @@ class Reader:
             elif slot == "S":
                 slots["S"] = tagged.spots[token]
             elif slot in ("A", "Ai"):
-                slots["A"] = self._subject(token, tagged, reading) if token[0] in "Ihs" or token in tagged.people else subject
+                slots["A"] = (
+                    self._subject(token, tagged, reading) if token[0] in "Ihs" or token in tagged.people else subject
+                )
             elif slot in ("B", "Bi", "Bn", "Bs"):
                 token = token.removesuffix("'s")
                 if token in tagged.people:
@@ -267,4 +279,3 @@ class Reader:
         if event.kind == "sad_refused" and not event.Y:
             return event._replace(Y=self.world.get(event.B, "refused"))
         return event
-

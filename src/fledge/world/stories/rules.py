@@ -82,6 +82,7 @@ RULES: dict[str, str] = {
     "sink": "X.afloat A.at=X.at -> X.gone=yes X.at= X.afloat= X.lost=yes",
     "dry": "X.holder=A X.cond=wet -> X.cond=dry",
     # whole and broken
+    "wash": "X.holder=A !X.gone",
     "break": "X.holder=A X.cond!=broken -> X.cond=broken X.breaker=A",
     "quarrel": "X.holder=A A!=B A.at=B.at X.cond!=broken -> X.cond=broken X.breaker=A A.cross=B B.cross=A",
     "need": "X.cond=broken X.holder=A -> Y.heard=yes X.needs=Y",
@@ -155,7 +156,11 @@ class World:
         conditions, changes = compiled_rule(event.kind)
         facts = self.facts
         reason = None
-        if facts.get(("end", "set")) and not event.kind.startswith("end_") and event.kind not in ("scene", "muse", "weather"):
+        if (
+            facts.get(("end", "set"))
+            and not event.kind.startswith("end_")
+            and event.kind not in ("scene", "muse", "weather")
+        ):
             reason = f"{event.kind}: happens after the end"
         for test, left, right in conditions:
             value = _value(left, event, facts)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fledge.world.stories import lexicon
 from fledge.world.stories.cast import Stage
 from fledge.world.stories.lexicon import ENDINGS, NAMES, VERBS
+from fledge.world.stories.orders import VERB_PLOTS, keepsake, last_episode, told
 from fledge.world.stories.plots import PLOTS
 from fledge.world.stories.rules import Event
 from fledge.world.stories.tell import Teller
@@ -21,7 +22,9 @@ ORDER_NOUNS: tuple[str, ...] = tuple(
               *lexicon.NETS, *lexicon.ANIMALS, *lexicon.GROWN_UPS, *lexicon.PLACES)
     if " " not in n
 )  # fmt: skip
-ORDER_ADJECTIVES: tuple[str, ...] = tuple(a for a in dict.fromkeys((*lexicon.LOOKS, *lexicon.SIZES, *lexicon.COLOURS, *lexicon.TRAITS)))
+ORDER_ADJECTIVES: tuple[str, ...] = tuple(
+    a for a in dict.fromkeys((*lexicon.LOOKS, *lexicon.SIZES, *lexicon.COLOURS, *lexicon.TRAITS))
+)
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,27 @@ def write_story(rng: random.Random, *, words: tuple[str, ...] = (), ending: str 
 
 def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: int) -> Story | None:
     stage = Stage(rng, words)
+    verbs = tuple(w for w in words if w in VERBS)
     names = [name for name, (_, endings) in PLOTS.items() if ending in endings]
+    if verbs and attempt < 300:
+        names = [name for name in names if name in VERB_PLOTS.get(verbs[0], names)] or names
     plot = PLOTS[names[int(rng.random() * len(names))]][0]
     hero = stage.hero()
     place = stage.new_place()
     stage.do("hero", hero, P=place)
     weather = lexicon.WEATHERS[int(rng.random() * len(lexicon.WEATHERS))]
     stage.do("weather", P=weather)
+    if words and attempt % 4 == 3:
+        keepsake(stage, hero, words[0])
     central = plot(stage, hero, ending)
+    for verb in verbs:
+        if not told(stage, (verb,)):
+            last_episode(stage, hero, verb)
+    if not told(stage, verbs) or any(w not in stage.used for w in words if w not in VERBS):
+        return None
     stage.do(f"end_{ending}", hero)
-    verbs = tuple(VERBS[w] for w in words if w in VERBS)
-    teller = Teller(rng, stage.cast, wordings(), verbs)
+    forms = tuple(form for verb in verbs for form in (VERBS[verb], verb))
+    teller = Teller(rng, stage.cast, wordings(), forms)
     text, spans = tell(teller, stage.events, weather, rng)
     n_words = text.count(" ") + text.count("\n") + 1
     if not MIN_WORDS <= n_words <= MAX_WORDS or not all(has_word(text, word) for word in words):
@@ -99,7 +112,7 @@ def tell(
     tables = teller.tables
     while i <= last:
         event = events[i]
-        told = (event,)
+        happened: tuple[Event, ...] = (event,)
         if event.kind in tables.talk and (event.kind not in tables.acts or random() < 0.6):
             text = teller.say(event)
         elif event.kind in tables.full or event.kind == "weather":
@@ -108,15 +121,17 @@ def tell(
             text, joined = teller.narrate(event, events[i + 1] if i < last else None)
             if joined:
                 i += 1
-                told = (event, events[i])
-        new_paragraph = bool(pieces) and (event.kind in ("go", "carry", "meet_at", "go_both", "lead") and random() < 0.6)
+                happened = (event, events[i])
+        new_paragraph = bool(pieces) and (
+            event.kind in ("go", "carry", "meet_at", "go_both", "lead") and random() < 0.6
+        )
         pieces.append("\n" if new_paragraph else " ") if pieces else None
         length += bool(spans)
         pieces.append(text)
-        spans.append((length, length + len(text), told))
+        spans.append((length, length + len(text), happened))
         length += len(text)
         i += 1
-        if i <= last and told[-1].kind != "sleep" and random() < detail:
+        if i <= last and happened[-1].kind != "sleep" and random() < detail:
             place = teller.world.get(hero, "at")
             draw = random()
             if draw < 0.45:

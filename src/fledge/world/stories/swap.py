@@ -18,7 +18,9 @@ def holds_together(events: list[Event]) -> bool:
     """Whether the events can happen in this order."""
     world = World()
     reasons = [world.apply(event) for event in events]
-    return not any(reasons) and bool(events) and events[0].kind == "hero" and not any(e.kind == "hero" for e in events[1:])
+    return (
+        not any(reasons) and bool(events) and events[0].kind == "hero" and not any(e.kind == "hero" for e in events[1:])
+    )
 
 
 def _text(story: Story, spans: list[Span], sentences: list[str]) -> str:

@@ -19,7 +19,9 @@ class Tagged:
 
     text: str
     people: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # token -> key, trait, kind
-    things: dict[str, tuple[str, str, tuple[str, ...]]] = field(default_factory=dict)  # token -> noun, determiner, adjectives
+    things: dict[str, tuple[str, str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )  # token -> noun, determiner, adjectives
     places: dict[str, tuple[str, str]] = field(default_factory=dict)  # token -> place, preposition
     spots: dict[str, str] = field(default_factory=dict)
 
@@ -46,7 +48,7 @@ def _phrases() -> re.Pattern[str]:
         rf" (?P<adj>(?:(?:{adjectives}) ){{0,3}})(?P<thing>{_any(list(lexicon.THINGS))})"
         rf"|(?P<rel>[Hh]is|[Hh]er) (?:{'|'.join(lexicon.RELATIONS)}) (?P<relname>{names})"
         rf"|[Aa]n? (?P<trait>(?:{traits}) )?(?P<kind>{kinds})(?: (?:named|called) (?P<intro>{names}))?"
-        rf"|[Tt]he (?P<known>{kinds})|(?P<name>{names}|{_KIN}))\b"
+        rf"|[Tt]he (?P<known>{kinds})|(?P<called>(?:{kinds})(?=!))|(?P<name>{names}|{_KIN}))\b"
     )
 
 
@@ -64,16 +66,24 @@ def tag(sentence: str) -> Tagged:
             tagged.places["L" + index] = (match["place"], match["prep"])
             return "L" + index
         if match["thing"]:
-            tagged.things["T" + index] = (match["thing"], match["det"].lower() if match["det"][0] in "TAHMYthamy" and "'" not in match["det"] else match["det"], tuple(match["adj"].split()))
+            tagged.things["T" + index] = (
+                match["thing"],
+                match["det"].lower() if match["det"][0] in "TAHMYthamy" and "'" not in match["det"] else match["det"],
+                tuple(match["adj"].split()),
+            )
             return "T" + index
         if match["relname"]:
             tagged.people["I" + index] = (match["relname"], "", "")
             return "I" + index
         if match["kind"]:
-            tagged.people["I" + index] = (match["intro"] or match["kind"], (match["trait"] or "").strip(), match["kind"])
+            tagged.people["I" + index] = (
+                match["intro"] or match["kind"],
+                (match["trait"] or "").strip(),
+                match["kind"],
+            )
             return "I" + index
         assert group
-        tagged.people["C" + index] = (match["known"] or match["name"], "", match["known"] or "")
+        tagged.people["C" + index] = (match["known"] or match["called"] or match["name"], "", "")
         return "C" + index
 
     text = _phrases().sub(replace, sentence)

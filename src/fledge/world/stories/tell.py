@@ -20,7 +20,8 @@ JOINABLE = frozenset(
     """take give show carry hide search find lend bring_back eat play thank glad_have mend dry climb sing dance follow comfort
     share wait sleep fish_out reach pull_down swap pay tend plant""".split()
 )
-SPOKEN_OR_DONE = frozenset(("thank", "comfort", "invite"))
+LIKENED = frozenset("go take carry hide give find climb dance sing follow eat mend dry wash lend lead".split())
+UNTIMED = frozenset("own muse want hold".split())
 SUDDEN = frozenset("lose break fly_off float fall snatch collapse sink wither quarrel".split())
 
 
@@ -88,8 +89,8 @@ class Teller:
 
     def person(self, person: str) -> str:
         self.people.append(person)
-        if self.speaking:
-            return self.cast.names[person]
+        if self.speaking:  # "Dear miller!"
+            return self.cast.names[person].removeprefix("the ")
         pronoun = OBLIQUE[self.cast.genders[person]]
         if self.focus.oblique(pronoun, self.event.A, self.cast.genders) == person and self.random() < 0.5:
             return pronoun
@@ -100,6 +101,7 @@ class Teller:
         self.named.append(noun)
         if slot[1:] == "a":
             return " ".join(("a~", *adjectives, noun))
+        full = slot[1:] == "f"
         if slot[1:] == "broken":
             return f"the broken {noun}"
         if slot[1:] == "of":
@@ -113,7 +115,10 @@ class Teller:
             else:
                 determiner = "the"
         else:
-            if self.focus.thing == noun and self.named.count(noun) == 1 and len(self.named) == 1 and random() < 0.4:
+            if (
+                self.focus.thing == noun and self.named.count(noun) == 1 and len(self.named) == 1 and not full
+                and random() < 0.4
+            ):
                 return "it"
             determiner = "the"
             if owner and owner == self.event.A and random() < 0.35:
@@ -149,11 +154,7 @@ class Teller:
     def subject_of(self, person: str) -> str:
         gender = self.cast.genders[person]
         focus = self.focus
-        if (
-            focus.subject == person
-            and self.cast.genders.get(focus.other) != gender
-            and self.random() < 0.65
-        ):
+        if focus.subject == person and self.cast.genders.get(focus.other) != gender and self.random() < 0.65:
             return gender
         return self.cast.names[person]
 
@@ -168,15 +169,26 @@ class Teller:
         random, rules = self.random, self.tables.grammar.rule
         subject = self.subject_of(event.A)
         lead = ""
-        if random() < 0.3:
+        if random() < 0.4 and event.kind not in UNTIMED:
             self.event = event
             lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
         text = self.clause(event)
         joined = False
-        if following is not None and following.A == event.A and following.kind in JOINABLE and "," not in text and random() < 0.6:
+        if (
+            following is not None
+            and following.A == event.A
+            and following.kind in JOINABLE
+            and "," not in text
+            and random() < 0.6
+        ):
             text += " and " + self.clause(following)
             joined = True
-        elif random() < 0.2 and len(text) < 50 and not any(w in text for w in (",", " like ", " as ", " while ", " with ")):
+        elif (
+            event.kind in LIKENED
+            and random() < 0.4
+            and len(text) < 50
+            and not any(w in text for w in (",", " like ", " as ", " while ", " with "))
+        ):
             text += self.words(self.pick(self.tables.likeness))
         return sentence(f"{lead}{subject} {text}."), joined
 
@@ -210,7 +222,7 @@ class Teller:
             content = sentence(self.words(rules("opener")[int(random() * 3)])) + " " + content
         elif opener < 0.2:
             content = sentence(self.words(self.pick(rules("opener")))) + " " + content
-        if random() < 0.45:
+        if random() < 0.6:
             content += " " + sentence(self.words(self.pick(rules("chatter"))))
         self.speaking = False
         self.people, self.named = [], []

@@ -23,7 +23,7 @@ _PLACEHOLDERS = {
     "he": r"(?P<{}>he|she)", "him": r"(?P<{}>him|her)", "his": r"(?P<{}>his|her)", "himself": r"(?P<{}>himself|herself)",
     "bhe": r"(?P<{}>he|she)", "bhim": r"(?P<{}>him|her)", "bhis": r"(?P<{}>his|her)",
 }  # fmt: skip
-_RUN = r"[A-Za-z'-]+(?: [A-Za-z',-]+){0,16}?"
+_RUN = r"[A-Za-z'-]+(?: [A-Za-z',-]+){0,28}?"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,214 @@
+"""Stories hold together, the checker can tell, and orders are followed."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fledge.world.stories import lexicon
+from fledge.world.stories.checker import check, follows_order, has_ending
+from fledge.world.stories.rules import RULES, Event, World, compiled_rule
+from fledge.world.stories.story import ENDINGS, NAMES, Story, has_word, order_words, write_story
+from fledge.world.stories.swap import exchanged, holds_together, swap_event
+from fledge.world.stories.wordings import wordings
+
+
+@pytest.fixture(scope="module")
+def stories() -> list[Story]:
+    return [write_story(random.Random(f"test/{i}")) for i in range(400)]
+
+
+def test_gold_stories_are_consistent_and_read(stories: list[Story]) -> None:
+    checks = [check(story.text) for story in stories]
+    assert [c.reasons for c in checks if c.verdict != "consistent"] == []
+    recognized = sum(c.recognized * c.n_sentences for c in checks) / sum(c.n_sentences for c in checks)
+    assert recognized >= 0.95
+
+
+def test_events_are_read_back_in_order(stories: list[Story]) -> None:
+    from fledge.world.stories.checker import read_story
+
+    for story in stories[:60]:
+        same = {"hold": "own", "lend": "give", "sad_lost": "sad", "sad_broken": "sad", "sad_gone": "sad"}
+        read = [same.get(event.kind, event.kind) for event in read_story(story.text)[0] if event.kind not in ("muse", "scene", "weather")]
+        told = [same.get(event.kind, event.kind) for event in story.events if event.kind != "weather"]
+        assert read == told
+
+
+def test_swapped_stories_are_caught(stories: list[Story]) -> None:
+    passed = sum(
+        check(swap_event(story, random.Random(i))).verdict == "consistent" for i, story in enumerate(stories[:300])
+    )
+    assert passed <= 0.05 * 300
+
+
+def test_swap_is_pure_and_changes_the_text(stories: list[Story]) -> None:
+    for story in stories[:20]:
+        text = swap_event(story, random.Random(3))
+        assert text == swap_event(story, random.Random(3)) != story.text
+        assert holds_together(list(story.events))
+
+
+def test_blind_exchanges_are_mostly_caught(stories: list[Story]) -> None:
+    verdicts = [check(exchanged(story, random.Random(i))[0]).verdict for i, story in enumerate(stories[:150])]
+    assert verdicts.count("consistent") <= 0.1 * len(verdicts)
+
+
+def test_length_endings_and_purity(stories: list[Story]) -> None:
+    for i, story in enumerate(stories[:100]):
+        assert 80 <= len(story.text.split()) <= 300
+        assert has_ending(story.text) == story.ending
+        assert write_story(random.Random(f"test/{i}")) == story
+    assert {story.ending for story in stories} == set(ENDINGS)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_ordered_ending(ending: str) -> None:
+    for i in range(15):
+        story = write_story(random.Random(i), ending=ending)
+        assert story.ending == ending and follows_order(story.text, (), ending)
+        assert not follows_order(story.text, (), next(e for e in ENDINGS if e != ending))
+
+
+def test_ordered_words_appear_and_matter() -> None:
+    for i in range(120):
+        rng = random.Random(i)
+        words = order_words(rng)
+        story = write_story(rng, words=words)
+        assert all(has_word(story.text, word) for word in words), words
+        verdict = check(story.text)
+        assert verdict.verdict == "consistent", verdict.reasons
+        for word in words:
+            if word in lexicon.THINGS or word in lexicon.PLACES:
+                assert any(word in event[1:] for event in story.events)
+    assert not has_word("The fox ran.", "box")
+
+
+def test_grammar_of_articles_capitals_and_quotes(stories: list[Story]) -> None:
+    for story in stories:
+        text = story.text
+        assert "~" not in text and "{" not in text and "  " not in text
+        assert not re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh]", text), re.search(
+            r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh]", text
+        )
+        assert text.count('"') % 2 == 0
+        assert not re.search(r"(?:^|[.!?] )[a-z]", re.sub(r'"[^"]*"', '"Q"', text))
+        assert text.endswith(".") and not re.search(r"\b(\w+) \1\b", text.replace("higher and higher", ""))
+
+
+START = "Not long ago a shy boy named Tom was sitting at the pond with a tiny moth. "
+SPOILT = [
+    ("Tom gave the kite to Mia.", "no beginning"),
+    (START + "Tom had a red kite that smelled of mint. Tom broke the kite down the middle. Tom had fun with the kite "
+     "until lunch.", "play"),
+    (START + "Tom had a red kite that smelled of mint. Tom had fun with the blue kite until lunch.", "not blue"),
+    (START + "She had a red kite that smelled of mint.", "nobody is meant"),
+    (START + "He walked to the pond in two minutes.", "go"),
+    (START + "He gave the kite to Mia.", "not introduced"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "reason"), SPOILT)
+def test_checker_names_the_contradiction(text: str, reason: str) -> None:
+    result = check(text)
+    assert result.verdict == "inconsistent"
+    assert any(reason in why for why in result.reasons), result.reasons
+
+
+def test_foreign_text_is_unverified() -> None:
+    result = check("Lily went to a strange planet. It had three moons. Everyone was asleep there.")
+    assert result.verdict == "unverified" and result.recognized == 0
+    assert check("").verdict == "unverified" and has_ending("") is None
+
+
+@settings(max_examples=150, deadline=5000)
+@given(st.text(max_size=600))
+def test_checker_never_raises_on_text(text: str) -> None:
+    assert check(text).verdict in ("consistent", "inconsistent", "unverified")
+
+
+@settings(max_examples=60, deadline=5000)
+@given(st.integers(0, 30), st.lists(st.tuples(st.integers(0, 3000), st.sampled_from(list(' "aA.,?!'))), max_size=12))
+def test_checker_never_raises_on_damaged_stories(seed: int, edits: list[tuple[int, str]]) -> None:
+    text = write_story(random.Random(seed)).text
+    for position, char in edits:
+        cut = position % len(text)
+        text = text[:cut] + char + text[cut + 1 :]
+    assert check(text).verdict in ("consistent", "inconsistent", "unverified")
+
+
+def test_rules_name_real_slots_and_every_wording_has_a_rule() -> None:
+    tables = wordings()
+    for kind in RULES:
+        compiled_rule(kind)
+    kinds = {kind.partition(":")[0] for kind in (*tables.acts, *tables.talk, *tables.full)}
+    assert kinds <= set(RULES)
+    world = World()
+    assert world.apply(Event("give", "Tom", "Mia", "kite")) is not None
+
+
+def test_lexicon() -> None:
+    assert len(NAMES) == len(set(NAMES)) >= 130
+    groups = [lexicon.THINGS, tuple(lexicon.PLACES), lexicon.SPOT_NOUNS, tuple(lexicon.KINDS), tuple(lexicon.FAMILY)]
+    nouns = [noun for group in groups for noun in group]
+    assert len(nouns) == len(set(nouns))
+    assert len(lemmas(wordings().vocabulary() - {name.lower() for name in NAMES})) <= 1800
+
+
+def lemmas(words: frozenset[str] | set[str]) -> set[str]:
+    found = set()
+    for word in words:
+        base = word.removesuffix("'s")
+        for ending, replacement in (
+            ("ies", "y"),
+            ("es", "e"),
+            ("es", ""),
+            ("s", ""),
+            ("ing", ""),
+            ("ing", "e"),
+            ("ed", ""),
+            ("ed", "e"),
+            ("ly", ""),
+        ):
+            if base.endswith(ending) and base[: -len(ending)] + replacement in words:
+                base = base[: -len(ending)] + replacement
+                break
+        found.add(base)
+    return found
+
+
+def _variety():
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "world_variety.py"
+    spec = importlib.util.spec_from_file_location("world_variety", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_variety_on_a_sample_that_templates_fail() -> None:
+    module = _variety()
+    figures = module.variety(module.stories(450_000), n_heldout=10_000, n_other=70_000)
+    rng = random.Random(0)
+    template = "\n\n".join(
+        f"Once upon a time there was a child named {rng.choice(NAMES)}. The child lost a {rng.choice(lexicon.COLOURS)} "
+        f"{rng.choice(lexicon.THINGS)}. It was very sad. A {rng.choice(list(lexicon.ANIMALS))} came and found it. They were happy."
+        for _ in range(2500)
+    )
+    flat = module.variety(template, n_heldout=10_000, n_other=70_000)
+    for key, least in {
+        "xz -6": 0.17,
+        "unseen 4-grams": 0.43,
+        "unseen 5-grams": 0.58,
+        "unseen 8-grams": 0.74,
+        "distinct sentences": 0.76,
+    }.items():
+        assert figures[key] >= least, (key, figures[key])
+        assert flat[key] < least, (key, flat[key])
+    assert figures["most frequent sentence"] <= 0.004 < flat["most frequent sentence"]
