@@ -105,6 +105,19 @@ def test_an_endless_page_is_killed_and_the_next_is_read():
         assert impatient._child is not child
 
 
+def test_a_record_becomes_text_or_a_reject_that_says_why(extractor):
+    found = extractor.read(page(ARTICLE, url="http://site.example/", meta={"n": 1}))
+    assert "said Zoë." in found.text and found.html is None and found.meta == {"n": 1, "title": "The & ferry"}
+    assert found.id == "p" and found.url == "http://site.example/"
+    text = RawRecord("t", "t", text="as it was")
+    assert extractor.read(text) is text
+    broken = RawRecord("d.pdf", "d.pdf", pdf=b"%PDF-1.7 and then nothing of the kind")
+    for record, rule in [(page("<p></p>"), "html-empty"), (broken, "not-a-pdf")]:
+        reject = extractor.read(record)
+        assert reject.rule == rule and reject.id == record.id and reject.n_bytes == record.n_bytes
+        assert reject.reason.startswith(f"{record.id}: ")
+
+
 def test_patience_grows_with_the_median():
     with Extractor(SourceSettings(html_timeout_seconds=0.001)) as patient:
         patient._seconds["html"].extend([9.0] * 9)

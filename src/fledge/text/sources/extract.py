@@ -9,13 +9,14 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from typing import IO, Any, Literal
 
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.formats import need
 from fledge.text.sources.frames import read_frame, write_frame
 from fledge.text.sources.records import Extracted, RawRecord
-from fledge.types import FledgeError
+from fledge.types import FledgeError, Reject
 
 Kind = Literal["html", "pdf"]
 
@@ -46,6 +47,20 @@ class Extractor:
             return self._run("html", record.html, head)
         assert record.pdf is not None, "the record holds text already"
         return self._run("pdf", record.pdf, {})
+
+    def read(self, record: RawRecord) -> RawRecord | Reject:
+        """The record with its text, or a Reject: ``html-empty``, ``html-timeout``, ``html-crashed``, the same with
+        ``pdf-``, and ``not-a-pdf``. A record that holds text already is passed on."""
+        if record.text is not None:
+            return record
+        found = self.extract(record)
+        if found.outcome == "ok":
+            meta = {**record.meta, "title": found.title} if found.title else record.meta
+            return replace(record, text=found.text, html=None, pdf=None, meta=meta)
+        kind = "html" if record.html is not None else "pdf"
+        rule = "not-a-pdf" if found.outcome == "unreadable" else f"{kind}-{found.outcome}"
+        reason = f"{record.id}: {found.detail or 'no text was found in it'}"
+        return Reject(record.id, record.source, rule, reason, n_bytes=record.n_bytes)
 
     def close(self) -> None:
         """End the child."""
