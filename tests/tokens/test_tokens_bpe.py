@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fledge.tokens.huggingface import to_tokenizers
 from fledge.tokens.stream import StreamDecoder, stream_text
 from fledge.tokens.tokenizer import Tokenizer
+from fledge.tokens.training import reachable
 from fledge.tokens.vocabulary import SPECIALS, merge
 from fledge.types import FledgeError
 
@@ -111,6 +112,11 @@ def test_every_token_is_reached_by_its_own_merges(tokenizer):
     assert all(merge(token, ranks) == [token] for token in ranks)
 
 
+def test_tokens_that_merging_never_makes_are_left_out():
+    singles = [bytes([byte]) for byte in range(256)]
+    assert reachable([*singles, b"bc", b"abcd", b"abc", b"bc"]) == [*singles, b"bc", b"abc"]
+
+
 def test_no_switch_of_the_reader_matters(tokenizer, saved, many_scripts):
     """Readers without ``ignore_merges`` (llama.cpp's qwen2) give the same ids as those with it."""
     content = json.loads((saved / "tokenizer.json").read_text(encoding="utf-8"))
@@ -156,11 +162,12 @@ def test_transformers_loads_the_same_ids(tokenizer, saved, many_scripts):
     + ["漢" * 300_000, "\u3000" * 300_000, "ab " * 300_000, "\x1c" * 300_000],
     ids=["a", "spaces", "spaces-x", "lines", "mixed", "marks", "han", "wide-spaces", "words", "controls"],
 )
-def test_long_runs_neither_hang_nor_overflow(tokenizer, text):
+def test_long_runs_neither_hang_nor_overflow(tokenizer, text, capfd):
     began = time.monotonic()
     ids = tokenizer.encode(text)
     assert tokenizer.decode(ids) == text
     assert time.monotonic() - began < 20
+    assert capfd.readouterr().err == ""  # no panic of the regex engine on the way
 
 
 def test_the_way_for_long_runs_gives_the_same_ids(tokenizer, many_scripts):

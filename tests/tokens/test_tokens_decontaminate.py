@@ -135,7 +135,7 @@ def test_it_is_fast_enough_for_a_corpus(tmp_path):
     lexicon = ["".join(rng.choices("abcdefghij", k=rng.randrange(2, 9))) for _ in range(5000)]
     index = _index(tmp_path, [" ".join(rng.choices(lexicon, k=60)) for _ in range(2000)])
     documents = [" ".join(rng.choices(lexicon, k=300)) for _ in range(2000)]
-    began = time.perf_counter()
+    began = time.process_time()
     assert index.hits(documents) == []
-    assert sum(map(len, documents)) / (time.perf_counter() - began) > 2e6
+    assert sum(map(len, documents)) / (time.process_time() - began) > 2e6
     assert np.all(np.diff(index.hashes.astype(object)) > 0)

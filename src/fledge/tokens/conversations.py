@@ -22,7 +22,8 @@ _ROLES = ("system", "user", "assistant", "tool")
 
 def read_conversations(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Conversation | Reject]:
     """Yield the conversations of JSON-lines files, ``{"id", "messages": [{"role", "content", "thinking"?,
-    "tool_calls"?}], "tools"?, "meta"?}``; a row that is none comes as a Reject that names file and line.
+    "tool_calls"?}], "tools"?, "meta"?}`` or, as in Stanford Alpaca, ``{"instruction", "input"?, "output"}``; a row that
+    is neither comes as a Reject that names file and line.
     """
     for path in map(Path, paths):
         with told(path):
@@ -41,7 +42,10 @@ def _conversation(line: bytes, name: str, source: str) -> Conversation | Reject:
         row = json.loads(line.decode("utf-8"))
         if not isinstance(row, dict):
             raise ValueError("is no JSON object")
-        messages = tuple(_message(entry) for entry in row["messages"])
+        if "messages" not in row and "instruction" in row:
+            messages = _instruction(row)
+        else:
+            messages = tuple(_message(entry) for entry in row["messages"])
         tools = tuple(_text(tool, "tools") for tool in row.get("tools") or ())
         if not messages:
             raise ValueError("has no messages")
@@ -50,6 +54,16 @@ def _conversation(line: bytes, name: str, source: str) -> Conversation | Reject:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         text = line[:2000].decode("utf-8", "replace")
         return Reject(name, source, "conversation", reason, text, len(line))
+
+
+def _instruction(row: dict[str, Any]) -> tuple[Message, Message]:
+    """An instruction and its input, an empty line apart, as the user's turn; the output as the assistant's."""
+    asked, given, output = row["instruction"], row.get("input") or "", row["output"]
+    if not all(isinstance(part, str) for part in (asked, given, output)):
+        raise ValueError("has an instruction, input or output that is no text")
+    if not output.strip():
+        raise ValueError("has an empty output")
+    return Message("user", f"{asked}\n\n{given}" if given else asked), Message("assistant", output)
 
 
 def _message(entry: dict[str, Any]) -> Message:

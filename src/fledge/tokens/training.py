@@ -30,13 +30,14 @@ def train_tokens(texts: Iterable[str], vocab_size: int) -> list[bytes]:
         trainer = rustbpe.Tokenizer()
         trainer.train_from_iterator(iter(texts), wanted + spare, pattern=QWEN2_PATTERN)
         made = trainer.get_mergeable_ranks()
-        tokens = _reachable([bytes(token) for token, _ in made])
+        tokens = reachable([bytes(token) for token, _ in made])
         if len(tokens) >= wanted or len(made) < wanted + spare:
             return tokens[:wanted]
         spare += 2 * (wanted + spare - len(tokens))
 
 
-def _reachable(tokens: list[bytes]) -> list[bytes]:
+def reachable(tokens: list[bytes]) -> list[bytes]:
+    """Those of ``tokens``, in order, that plain merging by rank puts together out of single bytes."""
     ranks: dict[bytes, int] = {}
     for token in tokens:
         if token not in ranks:
