@@ -35,15 +35,18 @@ def run(context: StageContext) -> dict[str, Any]:
     n_steps = config.horizon(sizes) // config.batch_tokens
     tokens = context.upstream["tokens"]
     mixture = read_json(tokens / MIXTURE_NAME)
-    source = RowSource(
-        {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()},
-        context=config.context_length,
-        batch_rows=config.batch_rows,
-        seed=config.seed,
-        mixture=mixture["mixture"],
-        max_repetition=mixture["max_repetition"],
-        n_steps=n_steps,
-    )
+    shards = {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()}
+    rows = {"context": config.context_length, "batch_rows": config.batch_rows, "mixture": mixture["mixture"]}
+    if not config.tokens:
+        repeated = int(RowSource(shards, **rows).n_tokens * mixture["max_repetition"])
+        if n_steps > (affordable := config.n_steps(repeated)):
+            print(
+                f"pretrain: {n_steps} steps would suit this size, the text is enough for {affordable} "
+                f"({mixture['max_repetition']:g} passes); more text or a smaller depth would help",
+                flush=True,
+            )
+            n_steps = affordable
+    source = RowSource(shards, **rows, seed=config.seed, max_repetition=mixture["max_repetition"], n_steps=n_steps)
     told = sizes.describe(config.context_length)
     print(
         f"pretrain: {sizes.n_layers} layers, {sizes.d_model} wide, {quantity(sizes.n_parameters)} parameters, "

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009 - setting() is dataclasses.field
+
 """Recipes: a name and one table of settings for each stage that the model goes through."""
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class TokenizerConfig:
 class TokensConfig:
     """How documents become token shards, and in which shares the sources are drawn."""
 
-    mixture: dict[str, float] = setting({}, "share of the training tokens by source; empty: by size")  # noqa: RUF009
+    mixture: dict[str, float] = setting({}, "share of the training tokens by source; empty: by size")
     max_repetition: float = setting(4.0, "how many times a source is repeated at most, in epochs")
     decontaminate: tuple[str, ...] = setting((), "evaluation files whose texts are kept out of training")
     ngram: int = setting(13, "words in a row that count as shared with an evaluation text")
