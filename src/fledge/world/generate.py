@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -38,13 +39,13 @@ def shard_path(out: Path, split: Split, shard: int) -> Path:
     return out / split / f"part-{shard:05d}.parquet"
 
 
-def write_shard(config: WorldConfig, out: Path, split: Split, shard: int) -> dict[str, Any]:
-    """Write one shard, unless it is there; returns its documents, bytes and tellings of each fact."""
+def write_shard(config: WorldConfig, out: Path, n_rows: int, split: Split, shard: int) -> dict[str, Any]:
+    """Write one shard of ``n_rows`` documents, unless it is there; returns counts and tellings of facts."""
     path = shard_path(out, split, shard)
     if not path.exists():
         world = _world(config)
-        stop = min(world.n_documents(split), (shard + 1) * SHARD_DOCUMENTS)
-        documents = (world.document(index, split) for index in range(shard * SHARD_DOCUMENTS, stop))
+        stop = min(world.n_documents(split), (shard + 1) * n_rows)
+        documents = (world.document(index, split) for index in range(shard * n_rows, stop))
         with TemporaryDirectory(prefix=TEMPORARY, dir=path.parent) as temporary:
             [written] = write_documents(documents, temporary, shard_bytes=2**62)
             os.replace(written, path)
@@ -97,7 +98,9 @@ def n_workers(config: WorldConfig, n_jobs: int) -> int:
     return max(1, min(able, n_jobs))
 
 
-def run_world(config: WorldConfig, out: Path, events: EventLog) -> dict[str, Any]:
+def run_world(
+    config: WorldConfig, out: Path, events: EventLog, *, shard_documents: int = SHARD_DOCUMENTS
+) -> dict[str, Any]:
     """Write ``train/*.parquet``, ``heldout/*.parquet``, ``conversations/*.jsonl`` and ``facts.json`` under ``out``.
 
     The bytes do not depend on the number of workers. Shards that are there are kept, unless they were written with
@@ -109,7 +112,7 @@ def run_world(config: WorldConfig, out: Path, events: EventLog) -> dict[str, Any
     jobs: list[tuple[Split, int]] = []
     for split in ("train", "heldout"):
         (out / split).mkdir(parents=True, exist_ok=True)
-        jobs += [(split, shard) for shard in range(math.ceil(world.n_documents(split) / SHARD_DOCUMENTS))]
+        jobs += [(split, shard) for shard in range(math.ceil(world.n_documents(split) / shard_documents))]
     facts = [
         {"subject": fact.subject.name, "group": fact.subject.group, "attribute": fact.attribute, "value": fact.value}
         for fact in world.facts()
@@ -122,7 +125,13 @@ def run_world(config: WorldConfig, out: Path, events: EventLog) -> dict[str, Any
     splits, shards = [split for split, _ in jobs], [shard for _, shard in jobs]
     with Progress("world", n_bytes, "B") as progress:
         results = _map(
-            n_workers(config, len(jobs)), write_shard, [config] * len(jobs), [out] * len(jobs), splits, shards
+            n_workers(config, len(jobs)),
+            write_shard,
+            repeat(config),
+            repeat(out),
+            repeat(shard_documents),
+            splits,
+            shards,
         )
         for (split, shard), result in zip(jobs, results, strict=True):
             for name in ("documents", "bytes"):
@@ -168,6 +177,6 @@ def _write_conversations(config: WorldConfig, out: Path, split: str) -> int:
     n = config.n_conversations if split == "train" else config.heldout_conversations
     if not path.exists():
         n_chunks = math.ceil(n / CHUNK_CONVERSATIONS)
-        texts = _map(n_workers(config, n_chunks), write_chunk, [config] * n_chunks, [split] * n_chunks, range(n_chunks))
+        texts = _map(n_workers(config, n_chunks), write_chunk, repeat(config), repeat(split), range(n_chunks))
         write_text(path, "".join(texts))
     return n

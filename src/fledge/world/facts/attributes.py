@@ -28,8 +28,8 @@ FOODS = (
 THINGS = (
     "wooden boat", "red kite", "oak chair", "silver ring", "clay bowl", "glass lamp", "stone bench", "paper lantern",
     "iron gate", "wool blanket", "brass bell", "tall clock", "straw basket", "leather bag", "copper kettle",
-    "rocking horse", "bird house", "bamboo flute", "garden swing", "tin whistle", "velvet coat", "rope ladder",
-    "puppet theatre", "toy train", "sun dial", "picture frame", "chess set", "wax candle", "water wheel", "feather hat",
+    "rocking horse", "birdhouse", "bamboo flute", "garden swing", "tin whistle", "velvet coat", "rope ladder",
+    "puppet theatre", "toy train", "sundial", "picture frame", "chess set", "wax candle", "water wheel", "feather hat",
 )  # fmt: skip
 VILLAGES = (
     "Eldham", "Brackwell", "Cotterby", "Dunscombe", "Everley", "Farnby", "Greyford", "Holmbury", "Kettleby", "Lowick",
@@ -44,7 +44,7 @@ BIRTH_YEARS = tuple(str(year) for year in range(1930, 1990))
 PLACES = (
     "bakery", "bookshop", "flower shop", "toy shop", "library", "museum", "town hall", "post office", "inn", "theatre",
     "swimming pool", "hospital", "fire station", "shoe shop", "tea room", "fish market", "music school", "bicycle shop",
-    "hat shop", "boat house",
+    "hat shop", "boathouse",
 )  # fmt: skip
 COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "orange", "purple", "grey")
 OPENING_YEARS = tuple(str(year) for year in range(1860, 1930))

@@ -38,7 +38,7 @@ ASK_STEPS = (
 MORE = (
     "A baker has {a} {things} and gets {b} more. Now there are {c} {things}.",
     "There were {a} {things} on the table, and somebody brought {b} more. Now there are {c} {things}.",
-    "In the shop are {a} {things}. {b} more arrive. Now the shop has {c} {things}.",
+    "In the shop are {a} {things}. Then {b} more arrive. Now the shop has {c} {things}.",
     "A child found {a} {things} yesterday and {b} {things} today. That makes {c} {things}.",
 )
 LESS = (
