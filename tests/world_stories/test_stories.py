@@ -36,7 +36,11 @@ def test_events_are_read_back_in_order(stories: list[Story]) -> None:
 
     for story in stories[:60]:
         same = {"hold": "own", "lend": "give", "sad_lost": "sad", "sad_broken": "sad", "sad_gone": "sad"}
-        read = [same.get(event.kind, event.kind) for event in read_story(story.text)[0] if event.kind not in ("muse", "scene", "weather")]
+        read = [
+            same.get(event.kind, event.kind)
+            for event in read_story(story.text)[0]
+            if event.kind not in ("muse", "scene", "weather")
+        ]
         told = [same.get(event.kind, event.kind) for event in story.events if event.kind != "weather"]
         assert read == told
 
@@ -198,7 +202,8 @@ def test_variety_on_a_sample_that_templates_fail() -> None:
     rng = random.Random(0)
     template = "\n\n".join(
         f"Once upon a time there was a child named {rng.choice(NAMES)}. The child lost a {rng.choice(lexicon.COLOURS)} "
-        f"{rng.choice(lexicon.THINGS)}. It was very sad. A {rng.choice(list(lexicon.ANIMALS))} came and found it. They were happy."
+        f"{rng.choice(lexicon.THINGS)}. It was very sad. A {rng.choice(list(lexicon.ANIMALS))} "
+        "came and found it. They were happy."
         for _ in range(2500)
     )
     flat = module.variety(template, n_heldout=10_000, n_other=70_000)

@@ -48,10 +48,11 @@ class Stage:
         ordered = [w for w in self.wanted if w in lexicon.ADJECTIVES and w not in self.used]
         materials = lexicon.MATERIALS_OF.get(noun, "").split()
         adjectives: list[str] = []
-        if ordered and not (ordered[0] in lexicon.MATERIALS and ordered[0] not in materials):
-            if ordered[0] not in lexicon.FOOD_LOOKS or food:
-                adjectives.append(ordered[0])
-                self.used.add(ordered[0])
+        word = ordered[0] if ordered else ""
+        fits = (word not in lexicon.MATERIALS or word in materials) and (word not in lexicon.FOOD_LOOKS or food)
+        if word and fits:
+            adjectives.append(word)
+            self.used.add(word)
         draw = self.rng.random()
         if draw < 0.5 and not adjectives:
             adjectives.append(self.choice(looks))
@@ -161,7 +162,7 @@ class Stage:
         return self.world.get(person, "at")
 
     def holds(self, person: str, thing: str) -> bool:
-        return self.world.get(thing, "holder") == person
+        return self.world.get(thing, "holder") == person and not self.world.get(thing, "gone")
 
     def go(self, hero: str, place: str, with_thing: str = "") -> None:
         if self.where(hero) == place:

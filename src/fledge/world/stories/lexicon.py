@@ -6,36 +6,46 @@ scenery words, which never enter the state, stand in ``scenery.py``.
 
 from __future__ import annotations
 
+
+def word_list(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 GIRLS = tuple(
-    """Ada Amy Ann Bea Bella Cara Cora Clara Daisy Dora Edith Ella Elsa Emma Etta Eva Fay Flora Gina Greta Hanna Hazel
-    Heidi Ida Ines Iris Ivy Jane Jill Josie Kate Kira Lena Lily Lina Lola Lotta Lucy Luna Mabel Mara Maya Mia Milly
-    Mina Molly Nell Nina Nora Olga Oona Pia Polly Rita Rosa Ruth Sally Sara Selma Stella Sue Tara Tess Tilda Tina Vera Wilma
-    Yara Zoe Zara""".split()
+    word_list("""
+    Ada Amy Ann Bea Bella Cara Cora Clara Daisy Dora Edith Ella Elsa Emma Etta Eva Fay Flora Gina Greta
+    Hanna Hazel Heidi Ida Ines Iris Ivy Jane Jill Josie Kate Kira Lena Lily Lina Lola Lotta Lucy Luna
+    Mabel Mara Maya Mia Milly Mina Molly Nell Nina Nora Olga Oona Pia Polly Rita Rosa Ruth Sally Sara
+    Selma Stella Sue Tara Tess Tilda Tina Vera Wilma Yara Zoe Zara
+    """)
 )
 BOYS = tuple(
-    """Abe Adam Alec Anton Arlo Axel Basil Ben Bill Bruno Carl Caleb Colin Dan Dave Dean Eddie Eli Emil Ezra Felix Finn
-    Frank Fred Gus Hank Hans Henry Hugo Ian Isaac Ivan Jack Jake Jim Joe Jonas Josh Karl Kurt Lars Leo Liam Louis Luke Max
-    Milo Ned Nick Nils Noah Olaf Omar Oscar Otto Owen Paul Pete Ralph Remy Rob Rolf Sam Seth Simon Sven Ted Theo Tim Toby
-    Tom Victor Walt Yusuf Zack""".split()
+    word_list("""
+    Abe Adam Alec Anton Arlo Axel Basil Ben Bill Bruno Carl Caleb Colin Dan Dave Dean Eddie Eli Emil Ezra
+    Felix Finn Frank Fred Gus Hank Hans Henry Hugo Ian Isaac Ivan Jack Jake Jim Joe Jonas Josh Karl Kurt
+    Lars Leo Liam Louis Luke Max Milo Ned Nick Nils Noah Olaf Omar Oscar Otto Owen Paul Pete Ralph Remy
+    Rob Rolf Sam Seth Simon Sven Ted Theo Tim Toby Tom Victor Walt Yusuf Zack
+    """)
 )
 NAMES: tuple[str, ...] = GIRLS + BOYS
 
 # kind -> the pronoun that stories use for it
 ANIMALS: dict[str, str] = {
     **dict.fromkeys(
-        "fox bear frog goat badger otter crow donkey mole beaver toad wolf robin dog pony hamster raven ram".split(),
+        word_list("fox bear frog goat badger otter crow donkey mole beaver toad wolf robin dog pony hamster raven ram"),
         "he",
     ),
     **dict.fromkeys(
-        "rabbit mouse owl duck hen cat squirrel hedgehog goose cow turtle deer swan lamb parrot pigeon".split(), "she"
+        word_list("rabbit mouse owl duck hen cat squirrel hedgehog goose cow turtle deer swan lamb parrot pigeon"),
+        "she",
     ),
 }
 GROWN_UPS: dict[str, str] = {
     **dict.fromkeys(
-        "fisherman miller shepherd tailor carpenter sailor postman cook smith king clown giant".split(), "he"
+        word_list("fisherman miller shepherd tailor carpenter sailor postman cook smith king clown giant"), "he"
     ),
     **dict.fromkeys(
-        "farmer baker gardener painter potter doctor captain teacher weaver singer queen witch".split(), "she"
+        word_list("farmer baker gardener painter potter doctor captain teacher weaver singer queen witch"), "she"
     ),
 }
 FAMILY: dict[str, str] = {"Grandma": "she", "Grandpa": "he", "Mama": "she", "Papa": "he"}
@@ -47,113 +57,255 @@ CAN_SWIM = ("duck", "otter", "frog", "swan", "beaver", "toad", "goose", "turtle"
 GUARDS = ("dog", "goat", "wolf", "bear", "donkey", "cow", "ram")
 
 TRAITS = tuple(
-    """kind brave shy clever curious cheerful gentle stubborn lazy proud patient quiet noisy busy dreamy polite careful
-    friendly merry silly hungry sleepy tiny young small thin strong quick""".split()
+    word_list("""
+    kind brave shy clever curious cheerful gentle stubborn lazy proud patient quiet noisy busy dreamy
+    polite careful friendly merry silly hungry sleepy tiny young small thin strong quick
+    """)
 )
 GROWN_TRAITS = tuple(
-    "old kind tall gruff cheerful quiet busy tired friendly polite round thin proud gentle merry strong".split()
+    word_list("old kind tall gruff cheerful quiet busy tired friendly polite round thin proud gentle merry strong")
 )
 
 # noun -> what it may be made of; the kind of a thing says what can happen to it
 TOYS: dict[str, str] = {
-    "ball": "rubber leather woollen", "kite": "paper silk", "doll": "wooden cloth china", "drum": "tin wooden",
-    "toy boat": "wooden tin paper", "toy train": "wooden tin", "hoop": "wooden tin", "whistle": "tin wooden silver",
-    "flute": "wooden silver clay", "puppet": "wooden cloth paper", "balloon": "rubber", "sled": "wooden",
-    "wagon": "wooden tin", "puzzle": "wooden paper", "mask": "paper wooden clay", "spinning top": "wooden tin",
-    "fiddle": "wooden", "horn": "brass tin", "paper plane": "", "toy soldier": "tin wooden", "rattle": "tin wooden",
+    "ball": "rubber leather woollen",
+    "kite": "paper silk",
+    "doll": "wooden cloth china",
+    "drum": "tin wooden",
+    "toy boat": "wooden tin paper",
+    "toy train": "wooden tin",
+    "hoop": "wooden tin",
+    "whistle": "tin wooden silver",
+    "flute": "wooden silver clay",
+    "puppet": "wooden cloth paper",
+    "balloon": "rubber",
+    "sled": "wooden",
+    "wagon": "wooden tin",
+    "puzzle": "wooden paper",
+    "mask": "paper wooden clay",
+    "spinning top": "wooden tin",
+    "fiddle": "wooden",
+    "horn": "brass tin",
+    "paper plane": "",
+    "toy soldier": "tin wooden",
+    "rattle": "tin wooden",
     "toy sword": "wooden tin",
-}  # fmt: skip
+}
 WEAR: dict[str, str] = {
-    "hat": "straw woollen felt", "scarf": "woollen silk", "cap": "woollen leather cloth", "mitten": "woollen leather",
-    "coat": "woollen leather", "boot": "leather rubber", "ribbon": "silk velvet", "shoe": "leather cloth",
-    "belt": "leather cloth", "shawl": "woollen silk", "cloak": "velvet woollen", "bag": "leather cloth straw",
-    "sock": "woollen", "apron": "cloth leather", "bonnet": "straw silk",
-}  # fmt: skip
+    "hat": "straw woollen felt",
+    "scarf": "woollen silk",
+    "cap": "woollen leather cloth",
+    "mitten": "woollen leather",
+    "coat": "woollen leather",
+    "boot": "leather rubber",
+    "ribbon": "silk velvet",
+    "shoe": "leather cloth",
+    "belt": "leather cloth",
+    "shawl": "woollen silk",
+    "cloak": "velvet woollen",
+    "bag": "leather cloth straw",
+    "sock": "woollen",
+    "apron": "cloth leather",
+    "bonnet": "straw silk",
+}
 TREASURES: dict[str, str] = {
-    "book": "leather paper", "shell": "", "feather": "", "coin": "gold silver copper", "button": "brass wooden bone",
-    "ring": "gold silver copper", "key": "iron brass silver", "map": "paper leather", "mirror": "glass silver",
-    "vase": "china clay glass", "cup": "china clay tin", "box": "wooden tin paper", "picture": "paper wooden",
-    "necklace": "gold silver glass", "clock": "brass wooden", "letter": "paper", "candle": "wax", "pebble": "",
-    "medal": "gold silver brass", "teapot": "china clay tin", "lantern": "paper tin glass brass", "bell": "brass silver",
-    "crown": "gold paper", "compass": "brass", "umbrella": "silk cloth", "bottle": "glass clay", "pen": "silver wooden",
-    "star chart": "paper", "music box": "wooden silver", "brooch": "gold silver glass", "comb": "bone wooden",
-    "watch": "gold silver brass", "pipe": "clay wooden",
-}  # fmt: skip
-REACHERS: dict[str, str] = {"ladder": "wooden rope", "pole": "wooden iron", "broom": "straw", "rake": "wooden iron",
-    "walking stick": "wooden", "fishing rod": "wooden", "hook": "iron brass"}  # fmt: skip
-MENDERS: dict[str, str] = {"hammer": "iron wooden", "needle": "iron bone", "pot of glue": "", "roll of tape": "",
-    "ball of string": "", "saw": "iron", "bag of nails": "", "spool of thread": "", "screw": "iron brass"}  # fmt: skip
+    "book": "leather paper",
+    "shell": "",
+    "feather": "",
+    "coin": "gold silver copper",
+    "button": "brass wooden bone",
+    "ring": "gold silver copper",
+    "key": "iron brass silver",
+    "map": "paper leather",
+    "mirror": "glass silver",
+    "vase": "china clay glass",
+    "cup": "china clay tin",
+    "box": "wooden tin paper",
+    "picture": "paper wooden",
+    "necklace": "gold silver glass",
+    "clock": "brass wooden",
+    "letter": "paper",
+    "candle": "wax",
+    "pebble": "",
+    "medal": "gold silver brass",
+    "teapot": "china clay tin",
+    "lantern": "paper tin glass brass",
+    "bell": "brass silver",
+    "crown": "gold paper",
+    "compass": "brass",
+    "umbrella": "silk cloth",
+    "bottle": "glass clay",
+    "pen": "silver wooden",
+    "star chart": "paper",
+    "music box": "wooden silver",
+    "brooch": "gold silver glass",
+    "comb": "bone wooden",
+    "watch": "gold silver brass",
+    "pipe": "clay wooden",
+}
+REACHERS: dict[str, str] = {
+    "ladder": "wooden rope",
+    "pole": "wooden iron",
+    "broom": "straw",
+    "rake": "wooden iron",
+    "walking stick": "wooden",
+    "fishing rod": "wooden",
+    "hook": "iron brass",
+}
+MENDERS: dict[str, str] = {
+    "hammer": "iron wooden",
+    "needle": "iron bone",
+    "pot of glue": "",
+    "roll of tape": "",
+    "ball of string": "",
+    "saw": "iron",
+    "bag of nails": "",
+    "spool of thread": "",
+    "screw": "iron brass",
+}
 NETS: dict[str, str] = {"net": "rope", "oar": "wooden", "rope": "", "bucket": "tin wooden", "basket": "straw"}
 FOODS: tuple[str, ...] = tuple(
-    """apple pear plum peach carrot turnip bun cake pie pancake biscuit tart muffin pretzel potato pumpkin melon sausage egg
-    onion cherry fig grape lemon walnut sandwich radish cabbage waffle""".split()
-) + ("jar of honey", "slice of cheese", "bottle of milk", "bag of flour", "piece of bread", "bowl of soup", "cob of corn",
-     "bag of sugar", "jar of jam", "pot of cream", "box of raisins")  # fmt: skip
+    word_list("""
+    apple pear plum peach carrot turnip bun cake pie pancake biscuit tart muffin pretzel potato pumpkin
+    melon sausage egg onion cherry fig grape lemon walnut sandwich radish cabbage waffle
+    """)
+) + (
+    "jar of honey",
+    "slice of cheese",
+    "bottle of milk",
+    "bag of flour",
+    "piece of bread",
+    "bowl of soup",
+    "cob of corn",
+    "bag of sugar",
+    "jar of jam",
+    "pot of cream",
+    "box of raisins",
+)
 DISHES: tuple[str, ...] = ("stew", "pudding", "salad", "dumpling", "birthday cake", "fruit pie", "omelette", "pasty")
 BUILDS: tuple[str, ...] = ("tree house", "raft", "snow fort", "bird house", "scarecrow", "go-cart", "den", "swing")
-BUILD_PARTS: dict[str, str] = {"plank": "wooden", "wheel": "wooden iron", "sack": "cloth", "board": "wooden",
-    "pile of bricks": "", "bundle of sticks": "", "sheet": "cloth", "can of paint": ""}  # fmt: skip
+BUILD_PARTS: dict[str, str] = {
+    "plank": "wooden",
+    "wheel": "wooden iron",
+    "sack": "cloth",
+    "board": "wooden",
+    "pile of bricks": "",
+    "bundle of sticks": "",
+    "sheet": "cloth",
+    "can of paint": "",
+}
 SEEDS: tuple[str, ...] = ("seed", "bean", "acorn", "bulb", "cutting")
 
 THINGS: tuple[str, ...] = (
-    *TOYS, *WEAR, *TREASURES, *REACHERS, *MENDERS, *NETS, *FOODS, *DISHES, *BUILDS, *BUILD_PARTS, *SEEDS,
-)  # fmt: skip
+    *TOYS,
+    *WEAR,
+    *TREASURES,
+    *REACHERS,
+    *MENDERS,
+    *NETS,
+    *FOODS,
+    *DISHES,
+    *BUILDS,
+    *BUILD_PARTS,
+    *SEEDS,
+)
 MATERIALS_OF: dict[str, str] = {**TOYS, **WEAR, **TREASURES, **REACHERS, **MENDERS, **NETS, **BUILD_PARTS}
 
-COLOURS = tuple("red blue green yellow orange purple pink brown black white grey golden silver".split())
-SIZES = tuple("big small little large tiny long".split())
+COLOURS = tuple(word_list("red blue green yellow orange purple pink brown black white grey golden silver"))
+SIZES = tuple(word_list("big small little large tiny long"))
 LOOKS = tuple(
-    """old new shiny pretty soft heavy light round striped spotted plain painted dusty lovely bright smooth strange fine
-    crooked simple clean beautiful funny rare""".split()
+    word_list("""
+    old new shiny pretty soft heavy light round striped spotted plain painted dusty lovely bright smooth
+    strange fine crooked simple clean beautiful funny rare
+    """)
 )
-FOOD_LOOKS = tuple("fresh sweet ripe warm juicy crisp tasty plump".split())
+FOOD_LOOKS = tuple(word_list("fresh sweet ripe warm juicy crisp tasty plump"))
 MATERIALS = tuple(sorted({m for row in MATERIALS_OF.values() for m in row.split()}))
 ADJECTIVES: tuple[str, ...] = tuple(dict.fromkeys((*SIZES, *LOOKS, *FOOD_LOOKS, *COLOURS, *MATERIALS)))
 
 # place -> (where one is, where one goes, indoors?)
 PLACES: dict[str, tuple[str, str, bool]] = {
-    **{p: ("at", "to", False) for p in "pond river lake beach bridge well farm harbour fountain stream crossroads".split()},
-    **{p: ("in", "to", False) for p in "wood meadow garden orchard park field valley yard square market".split()},
-    **{p: ("in", "into", True) for p in "barn cave mill library attic cellar stable workshop kitchen bakery".split()},
-    **{p: ("in", "to", True) for p in "school shop tower castle inn greenhouse station tent".split()},
-    **{p: ("on", "to", False) for p in "hill pier playground island".split()},
-}  # fmt: skip
+    **dict.fromkeys(
+        word_list("pond river lake beach bridge well farm harbour fountain stream crossroads"), ("at", "to", False)
+    ),
+    **dict.fromkeys(word_list("wood meadow garden orchard park field valley yard square market"), ("in", "to", False)),
+    **dict.fromkeys(
+        word_list("barn cave mill library attic cellar stable workshop kitchen bakery"), ("in", "into", True)
+    ),
+    **dict.fromkeys(word_list("school shop tower castle inn greenhouse station tent"), ("in", "to", True)),
+    **dict.fromkeys(word_list("hill pier playground island"), ("on", "to", False)),
+}
 OUTDOORS = tuple(p for p, (_, _, indoors) in PLACES.items() if not indoors)
 INDOORS = tuple(p for p, (_, _, indoors) in PLACES.items() if indoors)
 WATERS = ("pond", "river", "lake", "stream", "harbour")
 
 SPOT_PREPOSITIONS = ("under", "behind", "beside", "next to", "in", "inside", "on", "between", "near")
 SPOTS_OUT: dict[str, str] = {
-    **dict.fromkeys("bench cart".split(), "under behind beside on"),
-    **dict.fromkeys("bush fern".split(), "under behind beside"),
-    **dict.fromkeys("wall fence gate rock signpost".split(), "behind beside near"),
-    **dict.fromkeys("log stump haystack".split(), "behind beside on"),
+    **dict.fromkeys(word_list("bench cart"), "under behind beside on"),
+    **dict.fromkeys(word_list("bush fern"), "under behind beside"),
+    **dict.fromkeys(word_list("wall fence gate rock signpost"), "behind beside near"),
+    **dict.fromkeys(word_list("log stump haystack"), "behind beside on"),
 }
 SPOTS_OUT |= {
-    "hedge": "under behind in", "ditch": "in", "tall grass": "in", "heap of leaves": "under in behind",
-    "hollow tree": "in inside behind", "flower bed": "in beside", "bird bath": "in under", "stone steps": "under on",
+    "hedge": "under behind in",
+    "ditch": "in",
+    "tall grass": "in",
+    "heap of leaves": "under in behind",
+    "hollow tree": "in inside behind",
+    "flower bed": "in beside",
+    "bird bath": "in under",
+    "stone steps": "under on",
     "barrel": "behind inside under",
-}  # fmt: skip
+}
 SPOTS_IN: dict[str, str] = {
-    **dict.fromkeys("table chair stool".split(), "under on behind"),
-    **dict.fromkeys("cupboard chest drawer trunk".split(), "in inside behind"),
-    **dict.fromkeys("stove staircase door curtain".split(), "behind beside"),
+    **dict.fromkeys(word_list("table chair stool"), "under on behind"),
+    **dict.fromkeys(word_list("cupboard chest drawer trunk"), "in inside behind"),
+    **dict.fromkeys(word_list("stove staircase door curtain"), "behind beside"),
 }
 SPOTS_IN |= {
-    "shelf": "on under", "window sill": "on", "rug": "under", "crate": "in behind under", "old sofa": "under behind",
-    "stack of papers": "under behind", "broken clock case": "in behind", "coat rack": "behind under",
-}  # fmt: skip
+    "shelf": "on under",
+    "window sill": "on",
+    "rug": "under",
+    "crate": "in behind under",
+    "old sofa": "under behind",
+    "stack of papers": "under behind",
+    "broken clock case": "in behind",
+    "coat rack": "behind under",
+}
 SPOT_NOUNS: tuple[str, ...] = (*SPOTS_OUT, *SPOTS_IN)
-SPOT_LOOKS = tuple("old big little mossy dark dusty wooden broken green narrow crooked low wide".split())
-TREES = tuple("oak elm birch pine willow maple beech chestnut".split())
+SPOT_LOOKS = tuple(word_list("old big little mossy dark dusty wooden broken green narrow crooked low wide"))
+TREES = tuple(word_list("oak elm birch pine willow maple beech chestnut"))
 
 WEATHERS = ("sunny", "rainy", "windy", "snowy", "foggy", "cloudy")
 ENDINGS = ("happy", "sad", "funny", "wise")
 # base form, past form: the verbs that may be ordered
 VERBS: dict[str, str] = {
-    "ask": "asked", "give": "gave", "find": "found", "lose": "lost", "break": "broke", "mend": "mended", "hide": "hid",
-    "share": "shared", "swap": "swapped", "help": "helped", "climb": "climbed", "fall": "fell", "call": "called",
-    "wait": "waited", "sleep": "slept", "cook": "cooked", "eat": "ate", "plant": "planted", "build": "built",
-    "promise": "promised", "apologise": "apologised", "refuse": "refused", "follow": "followed", "carry": "carried",
-    "sing": "sang", "wash": "washed", "dance": "danced", "search": "searched",
-}  # fmt: skip
+    "ask": "asked",
+    "give": "gave",
+    "find": "found",
+    "lose": "lost",
+    "break": "broke",
+    "mend": "mended",
+    "hide": "hid",
+    "share": "shared",
+    "swap": "swapped",
+    "help": "helped",
+    "climb": "climbed",
+    "fall": "fell",
+    "call": "called",
+    "wait": "waited",
+    "sleep": "slept",
+    "cook": "cooked",
+    "eat": "ate",
+    "plant": "planted",
+    "build": "built",
+    "promise": "promised",
+    "apologise": "apologised",
+    "refuse": "refused",
+    "follow": "followed",
+    "carry": "carried",
+    "sing": "sang",
+    "wash": "washed",
+    "dance": "danced",
+    "search": "searched",
+}

@@ -7,7 +7,7 @@ Terms are paths such as ``A.at``, ``X.holder``, ``B.ignorant.X``, where capitals
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 
@@ -208,7 +208,7 @@ Condition = tuple[str, tuple[str, ...], tuple[str, ...]]
 Change = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled_rule(kind: str) -> tuple[tuple[Condition, ...], tuple[Change, ...]]:
     before, _, after = RULES[kind].partition("->")
     conditions: list[Condition] = []

@@ -17,12 +17,16 @@ POSSESSIVE = {"he": "his", "she": "her"}
 REFLEXIVE = {"he": "himself", "she": "herself"}
 # kinds whose subject may carry on into a second clause of the same sentence
 JOINABLE = frozenset(
-    """take give show carry hide search find lend bring_back eat play thank glad_have mend dry climb sing dance follow comfort
-    share wait sleep fish_out reach pull_down swap pay tend plant""".split()
+    lexicon.word_list("""
+    take give show carry hide search find lend bring_back eat play thank glad_have mend dry climb sing
+    dance follow comfort share wait sleep fish_out reach pull_down swap pay tend plant
+    """)
 )
-LIKENED = frozenset("go take carry hide give find climb dance sing follow eat mend dry wash lend lead".split())
-UNTIMED = frozenset("own muse want hold".split())
-SUDDEN = frozenset("lose break fly_off float fall snatch collapse sink wither quarrel".split())
+LIKENED = frozenset(
+    lexicon.word_list("go take carry hide give find climb dance sing follow eat mend dry wash lend lead")
+)
+UNTIMED = frozenset(lexicon.word_list("own muse want hold"))
+SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
 
 @dataclass
@@ -116,7 +120,10 @@ class Teller:
                 determiner = "the"
         else:
             if (
-                self.focus.thing == noun and self.named.count(noun) == 1 and len(self.named) == 1 and not full
+                self.focus.thing == noun
+                and self.named.count(noun) == 1
+                and len(self.named) == 1
+                and not full
                 and random() < 0.4
             ):
                 return "it"

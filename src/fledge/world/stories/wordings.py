@@ -1,4 +1,4 @@
-"""The wording tables compiled once: parts for the realiser, and from the same parts regular expressions for the reader."""
+"""The wording tables compiled once: parts for the realiser, and from them regular expressions for the reader."""
 
 from __future__ import annotations
 
@@ -10,19 +10,37 @@ from fledge.world.stories import acts, framing, lexicon, scenery, talk
 from fledge.world.stories.grammar import Grammar, Part, Slot, Wording, uncapitalized, words_of
 
 RULE_TEXTS: dict[str, str] = {
-    **scenery.WORDS, **scenery.DETAILS, **scenery.MEMORY, **acts.TAILS, **talk.TALK_RULES, **talk.FRAME_RULES,
-    **framing.FULL_RULES, **framing.LEADS,
-}  # fmt: skip
+    **scenery.WORDS,
+    **scenery.DETAILS,
+    **scenery.MEMORY,
+    **acts.TAILS,
+    **talk.TALK_RULES,
+    **talk.FRAME_RULES,
+    **framing.FULL_RULES,
+    **framing.LEADS,
+}
 for _name in (*scenery.DETAILS, "chatter", "opener", *framing.LEADS):
     RULE_TEXTS[_name] = uncapitalized(RULE_TEXTS[_name])
 # a rule whose expression is longer than this is captured as a run of words and verified on its own
 LONGEST_INLINE = 160
 _PLACEHOLDERS = {
-    "Ai": r"(?P<{}>[IC]\d+)", "Bi": r"(?P<{}>[IC]\d+)", "A": r"(?P<{}>C\d+|he|she)", "B": r"(?P<{}>C\d+|him|her|he|she)",
-    "Bn": r"(?P<{}>C\d+)", "Bs": r"(?P<{}>C\d+'s|his|her)", "At": r"(?P<{}>L\d+)", "To": r"(?P<{}>L\d+)", "S": r"(?P<{}>S\d+)",
-    "he": r"(?P<{}>he|she)", "him": r"(?P<{}>him|her)", "his": r"(?P<{}>his|her)", "himself": r"(?P<{}>himself|herself)",
-    "bhe": r"(?P<{}>he|she)", "bhim": r"(?P<{}>him|her)", "bhis": r"(?P<{}>his|her)",
-}  # fmt: skip
+    "Ai": r"(?P<{}>[IC]\d+)",
+    "Bi": r"(?P<{}>[IC]\d+)",
+    "A": r"(?P<{}>C\d+|he|she)",
+    "B": r"(?P<{}>C\d+|him|her|he|she)",
+    "Bn": r"(?P<{}>C\d+)",
+    "Bs": r"(?P<{}>C\d+'s|his|her)",
+    "At": r"(?P<{}>L\d+)",
+    "To": r"(?P<{}>L\d+)",
+    "S": r"(?P<{}>S\d+)",
+    "he": r"(?P<{}>he|she)",
+    "him": r"(?P<{}>him|her)",
+    "his": r"(?P<{}>his|her)",
+    "himself": r"(?P<{}>himself|herself)",
+    "bhe": r"(?P<{}>he|she)",
+    "bhim": r"(?P<{}>him|her)",
+    "bhis": r"(?P<{}>his|her)",
+}
 _RUN = r"[A-Za-z'-]+(?: [A-Za-z',-]+){0,28}?"
 
 
@@ -157,14 +175,32 @@ def wordings() -> Wordings:
 @lru_cache(maxsize=1)
 def _vocabulary() -> frozenset[str]:
     texts = {
-        **RULE_TEXTS, **{f"act {k}": v for k, v in acts.ACTS.items()}, **{f"talk {k}": v for k, v in talk.TALK.items()},
-        **{f"full {k}": v for k, v in framing.FULL.items()}, **{f"frame {k}": v for k, v in talk.FRAMES.items()},
-        "musing": scenery.MUSING, "likeness": scenery.LIKENESS,
-    }  # fmt: skip
+        **RULE_TEXTS,
+        **{f"act {k}": v for k, v in acts.ACTS.items()},
+        **{f"talk {k}": v for k, v in talk.TALK.items()},
+        **{f"full {k}": v for k, v in framing.FULL.items()},
+        **{f"frame {k}": v for k, v in talk.FRAMES.items()},
+        "musing": scenery.MUSING,
+        "likeness": scenery.LIKENESS,
+    }
     words = words_of(texts)
-    for table in (lexicon.THINGS, lexicon.ADJECTIVES, lexicon.PLACES, lexicon.SPOT_NOUNS, lexicon.SPOT_LOOKS, lexicon.KINDS,
-                  lexicon.FAMILY, lexicon.TRAITS, lexicon.GROWN_TRAITS, lexicon.RELATIONS, lexicon.NAMES, lexicon.TREES):  # fmt: skip
+    for table in (
+        lexicon.THINGS,
+        lexicon.ADJECTIVES,
+        lexicon.PLACES,
+        lexicon.SPOT_NOUNS,
+        lexicon.SPOT_LOOKS,
+        lexicon.KINDS,
+        lexicon.FAMILY,
+        lexicon.TRAITS,
+        lexicon.GROWN_TRAITS,
+        lexicon.RELATIONS,
+        lexicon.NAMES,
+        lexicon.TREES,
+    ):
         for phrase in table:
             words.update(phrase.lower().split())
-    words.update("a an the i it's he she him her his himself herself named called my your at to in on into of".split())
+    words.update(
+        lexicon.word_list("a an the i it's he she him her his himself herself named called my your at to in on into of")
+    )
     return frozenset(words)
