@@ -51,9 +51,7 @@ ACTS: dict[str, str] = {
         "gave {B} {Zf} and got {Y} for it{give_tail}|swapped {Z} for {Yof}{give_tail}"
         "|handed {Z} over, and {Bn} gave {him} {Yf}{give_tail}"
     ),
-    "show": (
-        "showed {X} to {B}{give_tail}|held {X} up so that {Bn} could see it{give_tail}|let {B} look at {X}{give_tail}"
-    ),
+    "show": ("showed {X} to {B}|held {X} up so that {Bn} could see it|let {B} look at {X}"),
     "carry": (
         "carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}"
         "|hurried {To} with {X}{go_tail}"
@@ -194,7 +192,7 @@ ACTS: dict[str, str] = {
     "wait": "waited{wait_tail}|sat down and waited{wait_tail}|waited and counted {two} {beasts}{wait_tail}",
     "grow": "saw that {X} had grown {grow_how}|found that {X} was now {grow_how}",
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
-    "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent the {part_of_day} with {X}{play_tail}",
+    "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent the {part_of_day} with {X}",
     "play_both": (
         "and {Bn} played with {X}{play_tail}|let {B} play with {X} too{play_tail}"
         "|and {Bn} took turns with {X}{play_tail}"
