@@ -189,7 +189,7 @@ ACTS: dict[str, str] = {
         "lay down and slept{sleep_tail}|was so tired that {he} fell asleep{sleep_tail}|slept for a while{sleep_tail}"
     ),
     "wake": "woke up{wake_tail}|opened {his} eyes again{wake_tail}|woke and stretched {his} arms{wake_tail}",
-    "wait": "waited{wait_tail}|sat down and waited{wait_tail}|waited and counted {two} {beasts}{wait_tail}",
+    "wait": "waited{wait_tail}|sat down and waited{wait_tail}|waited and counted {two} {beasts}",
     "grow": "saw that {X} had grown {grow_how}|found that {X} was now {grow_how}",
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
     "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent the {part_of_day} with {X}",

@@ -58,7 +58,7 @@ def has_word(text: str, word: str) -> bool:
 def write_story(rng: random.Random, *, words: tuple[str, ...] = (), ending: str | None = None) -> Story:
     """A story of 80 to 300 words, pure in ``rng`` and the arguments. Ordered words take part in its events."""
     wished = ending
-    for attempt in range(400):
+    for attempt in range(3000):
         ending = wished or ("happy", "happy", "happy", "sad", "funny", "wise")[int(rng.random() * 6)]
         story = _attempt(rng, words, ending, attempt)
         if story is not None:
