@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fledge.run.events import read_events
+from fledge.run.events import EventLog, read_events
+from fledge.text.config import TextConfig
 from fledge.text.funnel import check_funnel
+from fledge.text.pipeline import run_text
 from fledge.text.shards import read_documents, read_rejects
 from fledge.text.sources.records import RawRecord
 from fledge.types import FledgeError, Reject
@@ -113,6 +116,8 @@ def test_sigkill_anywhere_gives_the_same_bytes_and_keeps_finished_chunks(calm, t
             if path.exists():
                 assert path.stat().st_mtime_ns == changed, "a finished chunk was done again"
         seen = {path: path.stat().st_mtime_ns for path in chunks.glob("*/done.json")}
+    (out / "train").mkdir(exist_ok=True)
+    (out / "train" / ".partial-1-part-00000.parquet").write_bytes(b"what a kill leaves")
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     assert corpus.outputs(out) == corpus.outputs(calm[0])
 
@@ -227,7 +232,25 @@ def test_split_and_long_documents(tmp_path):
     check_funnel(summary["funnel"])
 
 
-def test_a_disk_that_refuses_is_one_line(tmp_path):
-    (tmp_path / "file").write_text("not a directory")
-    with pytest.raises((FledgeError, OSError)):
-        corpus.run(tmp_path / "file" / "out", n_units=1)
+def test_what_a_worker_cannot_survive_reaches_the_person_in_one_line(tmp_path, monkeypatch):
+    code = "from fledge.types import FledgeError\ndef f(text): raise FledgeError('disk full', where='x', fix='free it')"
+    (tmp_path / "told_module.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(FledgeError, match=r"^x: disk full; free it$"):
+        corpus.run(tmp_path / "out", n_units=1, transforms=("told_module:f",))
+
+
+DATA = Path(os.environ.get("FLEDGE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "pretrain"
+
+
+@pytest.mark.skipif(not (DATA / "llamafactory_c4_demo.jsonl").exists(), reason="the data folder is not here")
+def test_real_files_through_the_whole_stage(tmp_path):
+    names = ("llamafactory_c4_demo.jsonl", "the-verdict.txt", "tinyshakespeare.txt")
+    config = TextConfig(sources=tuple(str(DATA / name) for name in names), workers=1)
+    with EventLog(tmp_path / "events.jsonl") as events:
+        summary = run_text(config, tmp_path, events)
+    check_funnel(summary["funnel"])
+    kept = [d.source for part in ("train", "heldout") for d in read_documents(tmp_path / part)]
+    assert sum("verdict" in source for source in kept) == 1
+    assert sum("shakespeare" in source for source in kept) == 6
+    assert 150 < len(kept) <= 300 + 7

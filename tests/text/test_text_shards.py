@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 
 import pytest
@@ -55,3 +56,19 @@ def test_missing_empty_and_damaged_are_one_line(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"not parquet at all")
     with pytest.raises(FledgeError, match=r"bad\.parquet: is not a readable"):
         next(read_documents(tmp_path))
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetWriter.write_table", refuse)
+    with pytest.raises(FledgeError, match="no space left on device; free some space"):
+        write_documents([Document("1", "x", "s")], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_kill_left_is_not_read(tmp_path):
+    write_documents([Document("1", "x", "s")], tmp_path)
+    (tmp_path / ".partial-7-part-00000.parquet").write_bytes(b"half")
+    assert [d.id for d in read_documents(tmp_path)] == ["1"]

@@ -19,7 +19,7 @@ class TextConfig:
     """
 
     sources: tuple[str, ...] = setting((), "files, folders, archives, URLs or hf:owner/name data sets to read")
-    source: SourceSettings = setting(SourceSettings(), "how sources are read")  # noqa: RUF009
+    source: SourceSettings = setting(SourceSettings(), "how sources are read")
     split: tuple[str, ...] = setting(
         (), "how a file is cut into documents: endoftext, blank_lines, lines, or re:PATTERN; the first that fits holds"
     )
@@ -27,9 +27,7 @@ class TextConfig:
     filters: tuple[str, ...] = setting(
         ("length", "gopher_quality", "gopher_repetition", "language"), "what decides whether a text is kept, in order"
     )
-    thresholds: dict[str, float] = setting(  # noqa: RUF009 - setting() is dataclasses.field
-        {}, 'changed thresholds, such as "gopher_quality.min_words" = 20'
-    )
+    thresholds: dict[str, float] = setting({}, 'changed thresholds, such as "gopher_quality.min_words" = 20')
     languages: tuple[str, ...] = setting(("en",), "ISO 639 codes that the filter language lets through")
     max_document_bytes: int = setting(200_000, "longer documents are cut at paragraphs, bytes of UTF-8")
     exact_dedup: bool = setting(True, "whether repeated documents fall (the first in order is kept)")

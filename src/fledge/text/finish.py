@@ -45,9 +45,9 @@ class Candidates:
         return self.starts[-1]
 
     def files(self, kind: str) -> Iterator[tuple[int, list[Path]]]:
-        """(first document, shards of ``kind``) of each chunk, in order."""
+        """(first document, shards of ``kind``) of each chunk, in order; not what a worker that died left half-done."""
         for index, start in enumerate(self.starts[:-1]):
-            yield start, sorted((chunk_directory(self.work, index) / kind).glob("*.parquet"))
+            yield start, sorted((chunk_directory(self.work, index) / kind).glob("part-*.parquet"))
 
     def keys(self, column: str) -> Iterator[tuple[int, np.ndarray]]:
         """(first document, (n, n_keys) uint64) of a column of keys, shard by shard."""

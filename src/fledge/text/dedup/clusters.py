@@ -10,8 +10,8 @@ import numpy as np
 from fledge.run.files import told
 
 ROW = np.dtype([("key", "<u8"), ("salt", "<u8"), ("document", "<i8")])
-BUFFER_ROWS = 1_000_000
-BUCKET_ROWS = 1_000_000
+BUFFER_ROWS = 500_000
+BUCKET_ROWS = 500_000
 
 
 def key_rows(keys: np.ndarray, first_document: int) -> np.ndarray:
