@@ -1,0 +1,125 @@
+"""The report says what the events say, in both forms; the page of results is rendered from its data."""
+
+from __future__ import annotations
+
+import html.parser
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fledge.run.events import EventLog
+from fledge.run.files import write_json
+from fledge.run.manifest import Manifest, write_manifest
+from fledge.stages.figures import percent, task_rows
+from fledge.stages.page import Section, Table, Text, Tokens, to_html, to_markdown
+from fledge.stages.report import write_report
+from fledge.types import FledgeError
+
+ROOT = Path(__file__).resolve().parents[2]
+HARDWARE = {"precision": "fp32", "compile": False, "device": "cpu"}
+
+
+def finished(run: Path, stage: str, summary: dict[str, Any]) -> None:
+    (run / stage).mkdir(parents=True, exist_ok=True)
+    write_manifest(run / stage, Manifest(stage, "h", {}, {}, {"python": "3"}, 0.0, 90.0, 90.0, summary, "fledge run x"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    path = tmp_path / "small"
+    trained = {"n_parameters": 12_000, "tokens": 4_096, "steps": 4, "loss": 1.5, "tokens_per_second": 100.0}
+    finished(path, "pretrain", {**trained, "hardware": HARDWARE})
+    with EventLog(path / "pretrain" / "events.jsonl") as events:
+        for step in range(1, 5):
+            loss = float("nan") if step == 2 else 4.0 - step / 2
+            events.write("step", step=step, tokens=1024 * step, elapsed=60.0 * step, loss=loss, utilisation=0.25)
+        events.write("heldout", step=4, tokens=4096, bits_per_byte=1.25, name="world")
+        sample = {"prompt": "Once <b>", "text": "a", "pieces": ["a", " <i>"], "probabilities": [0.9, 0.1]}
+        events.write("sample", step=4, tokens=4096, **sample)
+    finished(path, "eval", {})
+    task = {"name": "sums_2", "mean": 0.75, "stderr": 0.1, "n": 4, "excluded": 1, "chance": 0.01, "outcomes": {}}
+    stories = {**task, "name": "stories", "outcomes": {"consistent": 3, "inconsistent": 1, "unverified": 1}}
+    text = {"name": "heldout/world", "bits_per_byte": 1.2, "stderr": None, "n_bytes": 1000, "ngram": None}
+    write_json(path / "eval" / "results.json", {"tasks": [task, stories], "bits_per_byte": [text]})
+    return path
+
+
+class Balanced(html.parser.HTMLParser):
+    """Counts that every element that must be closed is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_report_holds_every_figure_in_both_forms(run: Path) -> None:
+    markdown, page = write_report(run)
+    text, code = markdown.read_text("utf-8"), page.read_text("utf-8")
+    for shown in ("75.0 %", "10.0 %", "60.0 %", "1.2000", "12k", "25 %", "fledge run x", "sums 2"):
+        assert shown in text, shown
+        assert shown in code, shown
+    assert (run / "report-pretrain.svg").read_text("utf-8").startswith("<?xml")
+    assert "(report-pretrain.svg)" in text
+
+
+def test_the_page_is_sound_and_shows_model_text_as_text(run: Path) -> None:
+    code = write_report(run)[1].read_text("utf-8")
+    parser = Balanced()
+    parser.feed(code)
+    assert not parser.open
+    assert parser.seen.isdisjoint({"script", "b>", "i"})
+    assert "&lt;i&gt;" in code
+    assert "Once &lt;b&gt;" in code
+
+
+def test_the_same_run_gives_the_same_bytes(run: Path) -> None:
+    first = [path.read_bytes() for path in write_report(run)]
+    assert [path.read_bytes() for path in write_report(run)] == first
+
+
+def test_two_runs_stand_side_by_side(run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    finished(other, "pretrain", {**json.loads((run / "pretrain/manifest.json").read_text())["summary"], "loss": 9.75})
+    text = write_report(run, other)[0].read_text("utf-8")
+    assert "| small | pretrain |" in text
+    assert "9.7500" in text
+    assert (run / "comparison.html").exists()
+
+
+def test_a_directory_without_a_finished_stage_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FledgeError, match="no finished stage"):
+        write_report(tmp_path)
+
+
+def test_what_could_not_be_scored_is_a_dash_and_not_zero() -> None:
+    task = {"name": "x", "mean": None, "stderr": None, "n": 0, "excluded": 3, "chance": 0.5, "outcomes": {}}
+    assert task_rows({"tasks": [task]}) == (("x", "–", "–", "50.0 %", "0", "3"),)
+    assert percent(0.0) == "0.0 %"
+
+
+def test_markdown_cells_and_fences_cannot_be_broken_out_of() -> None:
+    page = to_markdown("t", "l", [Section("s", (Table(("a", "b"), (("x|y", "1\n2"),)), Tokens("p", (("```", 0.5),))))])
+    assert "x\\|y | 1 2 |" in page
+    assert "````\n```\n````" in page
+    assert "<script>" not in to_html("<script>", "", [Section("<script>", (Text("<script>"),))])
+
+
+def test_docs_results_is_what_its_data_say() -> None:
+    spec = importlib.util.spec_from_file_location("results", ROOT / "benchmarks" / "results.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "results.md").read_text("utf-8") == module.render()
