@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def test_a_checkpoint_is_verified(run: Path, model: Decoder) -> None:
     write_json(run / "sft" / "settings.json", {"settings": {"context_length": 24}})
     engine, _, kind = load_engine(step)
     assert (kind, engine.context_length) == ("chat", 24)
-    (run / "sft" / "final.json").write_text(json.dumps({"checkpoint": "checkpoints/step-00000004"}))
+    write_model(run / "sft" / "model", model)
     finish(run / "sft")
     assert load_engine(run)[2] == "chat"
     flipped = bytearray((step / "model.safetensors").read_bytes())

@@ -88,11 +88,9 @@ def _is_run(path: Path) -> bool:
 
 
 def _weights_of(stage: Path) -> Path:
-    """``model/`` of a finished stage, or the checkpoint that its ``final.json`` names."""
+    """``model/`` of a finished stage."""
     if (stage / "model" / WEIGHTS).is_file():
         return stage / "model"
-    if (stage / "final.json").is_file():
-        return stage / str(read_json(stage / "final.json")["checkpoint"])
     raise FledgeError("is finished and holds no model", where=str(stage), fix="remove it and run again")
 
 

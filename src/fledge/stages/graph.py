@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import shlex
 import shutil
@@ -24,7 +25,7 @@ from fledge.run.manifest import (
     write_manifest,
 )
 from fledge.run.progress import duration, quantity
-from fledge.run.settings import settings_hash, unknown_key
+from fledge.run.settings import settings_hash
 from fledge.run.toml_file import read_toml
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageContext, StageSpec, stage_names
@@ -58,14 +59,23 @@ def run_job(
     ``until`` stops after a stage, ``start`` re-runs from a stage on, ``only`` runs one whose upstream stages are done.
     Raises FledgeError for a directory of something else, another process at work, or whatever a stage refuses.
     """
-    for name in (until, start, only):
+    for flag, name in (("--until", until), ("--from", start), ("", only)):
         if name is not None and name not in job.settings_of:
             if name in stage_names(job.specs):
-                raise FledgeError(f"the recipe {job.name} has no stage {name}", fix=f"add a [{name}] table to it")
-            raise unknown_key(name, [spec.name for spec in job.stages], where="stage")
-    check_needs(job)
+                raise FledgeError(
+                    f"the recipe {job.name} has no stage {name}", where=flag, fix=f"add a [{name}] table to it"
+                )
+            names = [spec.name for spec in job.stages]
+            close = difflib.get_close_matches(name, names, n=1)
+            fix = f"did you mean {close[0]}?" if close else f"its stages are {', '.join(names)}"
+            raise FledgeError(f'there is no stage "{name}"', where=flag, fix=fix)
+    check_needs(job, only)
     check_directory(job)
     check_input_files(job)
+    for spec in job.stages if only is None else [spec for spec in job.stages if spec.name == only]:
+        spec.check_settings(job.settings_of[spec.name], job.run)
+        if spec.name == until:
+            break
     with locked(job.run):
         recover(job.run, job.specs)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
@@ -93,13 +103,17 @@ def _until(stages: Sequence[StageSpec], until: str | None) -> tuple[StageSpec, .
     return tuple(stages[: names.index(until) + 1] if until else stages)
 
 
-def check_needs(job: Job) -> None:
+def check_needs(job: Job, only: str | None = None) -> None:
     """Raise FledgeError where a stage of the recipe lacks one that it reads from."""
     if not job.settings_of:
         raise FledgeError(f"the recipe {job.name} has no stage", fix="add a table such as [text]")
     for spec in job.stages:
         for group in spec.needs:
             if not any(name in job.settings_of for name in group):
+                if only:
+                    names = " or ".join(group)
+                    fix = f"first run fledge {group[-1]} --out {job.run}"
+                    raise FledgeError(f"{spec.name} reads from {names}, which this run lacks", where=only, fix=fix)
                 tables = " or ".join(f"[{name}]" for name in group)
                 raise FledgeError(f"[{spec.name}] needs {tables} in the recipe {job.name}", fix="add that table")
 

@@ -1,4 +1,3 @@
-
 """Recipes: a name and one table of settings for each stage that the model goes through."""
 
 from __future__ import annotations

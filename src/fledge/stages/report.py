@@ -104,18 +104,13 @@ def _measured(runs: Sequence[RunFacts]) -> list[Section]:
             [task["chance"] for _, task in tasks],
         )
         chart = Picture("tasks", svg, "Share of right answers on prompts that training never saw.")
+    can_do = _per_run(runs, TASK_HEADER, lambda run: task_rows(results[run.name]))
+    predicts = _per_run(runs, BITS_HEADER, lambda run: bits_rows(results[run.name]))
+    told = Text("Bits per byte: fewer is better. The n-gram baseline read the same training text in the same tokens.")
     return [
-        *_section(
-            "What it can do",
-            chart,
-            _per_run(runs, TASK_HEADER, lambda run: task_rows(results[run.name])),
-        ),
-        *_section(
-            "How well it predicts text",
-            Text("Bits per byte: fewer is better. The n-gram baseline read the same training text in the same tokens."),
-            _per_run(runs, BITS_HEADER, lambda run: bits_rows(results[run.name])),
-        ),
-    ][: 2 if any(result.get("bits_per_byte") for result in results.values()) else 1]
+        *_section("What it can do", chart, can_do),
+        *(_section("How well it predicts text", told, predicts) if predicts else []),
+    ]
 
 
 def _training(runs: Sequence[RunFacts]) -> list[Section]:
@@ -193,15 +188,15 @@ def _samples(runs: Sequence[RunFacts]) -> list[Section]:
             )
             for event in samples:
                 if event["step"] in chosen:
-                    blocks.append(_sample(event, f"{run.name}, " if len(runs) > 1 else ""))
+                    name = f"{run.name}, " if len(runs) > 1 else ""
+                    blocks.append(_sample(event, name, " → " if stage == "sft" else ""))
         if len(blocks) > 1:
             sections.append(Section(title, tuple(blocks)))
     return sections
 
 
-def _sample(event: Mapping[str, Any], run: str) -> Tokens:
-    prompt = event["prompt"]
-    given: list[tuple[str, float | None]] = [(prompt + ("" if prompt.endswith(" ") else " → "), None)] if prompt else []
+def _sample(event: Mapping[str, Any], run: str, reply_mark: str) -> Tokens:
+    given: list[tuple[str, float | None]] = [(event["prompt"] + reply_mark, None)] if event["prompt"] else []
     pieces = list(zip(event["pieces"], event["probabilities"], strict=True))
     return Tokens(f"{run}step {event['step']:,} ({quantity(event['tokens'])} tokens)", (*given, *pieces))
 

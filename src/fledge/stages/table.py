@@ -38,7 +38,7 @@ class StageSpec:
 
     ``needs`` are groups of stages of which a recipe must hold at least one. ``function`` is ``module:name``,
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
-    list the user's own files, whose contents count as input.
+    list the user's own files, whose contents count as input. ``check`` looks at the settings before anything starts.
     """
 
     name: str
@@ -46,9 +46,19 @@ class StageSpec:
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
     input_settings: tuple[str, ...] = ()
+    check: str = ""
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
-        module, _, name = self.function.partition(":")
+        return self._function(self.function)
+
+    def check_settings(self, settings: Any, run: Path) -> None:
+        """Raise FledgeError for settings that cannot work here, before anything is written."""
+        if self.check:
+            self._function(self.check)(settings, run)
+
+    @staticmethod
+    def _function(path: str) -> Any:
+        module, _, name = path.partition(":")
         return getattr(importlib.import_module(module), name)
 
 
@@ -58,7 +68,7 @@ MODEL = ("model/**",)
 
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("world", "fledge.stages.world:run"),
-    StageSpec("text", "fledge.stages.text:run", input_settings=("sources",)),
+    StageSpec("text", "fledge.stages.text:run", input_settings=("sources",), check="fledge.stages.text:check"),
     StageSpec(
         "tokenizer",
         "fledge.stages.tokenizer:run",
@@ -98,6 +108,7 @@ STAGES: tuple[StageSpec, ...] = (
         },
         needs=(("pretrain",),),
         input_settings=("perplexity", "multiple_choice", "blimp"),
+        check="fledge.stages.eval:check",
     ),
 )
 

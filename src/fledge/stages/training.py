@@ -16,6 +16,7 @@ from fledge.infer.request import GenerateRequest
 from fledge.model.decoder import Decoder
 from fledge.run.events import read_events
 from fledge.run.progress import Progress
+from fledge.tokens.stream import StreamDecoder
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.train.checkpoint import save_model
 from fledge.train.config import TrainConfig
@@ -88,11 +89,20 @@ def sample_callback(config: TrainConfig, tokenizer: Tokenizer, prompts: Sequence
                 tokens=state.tokens,
                 prompt=prompt if isinstance(prompt, str) else prompt.messages[-1].content,
                 text=tokenizer.decode([index for index in done.ids if index not in tokenizer.special.values()]),
-                pieces=[tokenizer.decode([index]) for index in done.ids],
+                pieces=_pieces(tokenizer, done.ids),
                 probabilities=[round(float(np.exp(logprob)), 4) for logprob in done.logprobs],
             )
 
     return sample
+
+
+def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
+    """The text that each token adds; a character of several tokens stands with the last of them."""
+    decoder = StreamDecoder(tokenizer)
+    pieces = [decoder.feed(index) for index in ids]
+    if pieces:
+        pieces[-1] += decoder.finish()
+    return pieces
 
 
 def engine_of(state: TrainState, config: TrainConfig) -> Engine:
