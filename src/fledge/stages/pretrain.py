@@ -6,7 +6,7 @@ from typing import Any
 
 from fledge.run.files import read_json
 from fledge.run.progress import quantity
-from fledge.stages.table import StageContext
+from fledge.stages.table import StageContext, heldout_directories
 from fledge.stages.tokens import MIXTURE_NAME
 from fledge.train.config import PretrainConfig
 from fledge.types import Conversation
@@ -37,15 +37,14 @@ def run(context: StageContext) -> dict[str, Any]:
     mixture = read_json(tokens / MIXTURE_NAME)
     shards = {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()}
     rows = {"context": config.context_length, "batch_rows": config.batch_rows, "mixture": mixture["mixture"]}
-    if not config.tokens:
-        repeated = int(RowSource(shards, **rows).n_tokens * mixture["max_repetition"])
-        if n_steps > (affordable := config.n_steps(repeated)):
-            print(
-                f"pretrain: {n_steps} steps would suit this size, the text is enough for {affordable} "
-                f"({mixture['max_repetition']:g} passes); more text or a smaller depth would help",
-                flush=True,
-            )
-            n_steps = affordable
+    affordable = config.n_steps(int(RowSource(shards, **rows).n_tokens * mixture["max_repetition"]))
+    if n_steps > affordable:
+        print(
+            f"pretrain: {n_steps} steps are wanted, the text is enough for {affordable} "
+            f"({mixture['max_repetition']:g} passes); add text, or raise tokens.max_repetition",
+            flush=True,
+        )
+        n_steps = affordable
     source = RowSource(shards, **rows, seed=config.seed, max_repetition=mixture["max_repetition"], n_steps=n_steps)
     told = sizes.describe(config.context_length)
     print(
@@ -57,14 +56,16 @@ def run(context: StageContext) -> dict[str, Any]:
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
     model = Decoder(sizes, seed=config.seed)
-    documents = {name: path for name, path in context.upstream.items() if name in ("world", "text")}
+    heldout = heldout_directories(context.upstream)
+    for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
+        print(f"pretrain: {name} is too small to hold documents out, so nothing is measured on it", flush=True)
     state = Trainer(config, context.out, n_steps=n_steps, tell=lambda line: print(f"pretrain: {line}", flush=True)).fit(
         {"policy": model},
         source,
         TokenCrossEntropy(config.z_loss),
         [
             progress_callback("pretrain", config),
-            heldout_callback(config, tokenizer, documents),
+            heldout_callback(config, tokenizer, heldout),
             sample_callback(config, tokenizer, PROMPTS),
         ],
     )
