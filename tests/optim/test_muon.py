@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from fledge.optim.muon import Muon, orthogonalise
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @given(st.integers(1, 4), st.sampled_from([(32, 32), (24, 64), (64, 24)]), st.floats(1e-6, 1e4), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_singular_values_go_to_one_and_singular_vectors_stay(n, shape, scale, seed):
     matrices = torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed)) * scale
     u, s, vh = torch.linalg.svd(matrices, full_matrices=False)

@@ -55,7 +55,7 @@ def assert_same_training(one: Path, two: Path) -> None:
 
 def test_it_learns_and_writes_what_it_measures(tmp_path):
     seen = []
-    state = helper.train(tmp_path, 60, [lambda s: seen.append(s.step)], optim=OptimConfig(scale=20))
+    state = helper.train(tmp_path, 60, [lambda s: seen.append(s.step)], optim=OptimConfig(scale=0.5))
     steps = losses(tmp_path)
     assert [e["step"] for e in steps] == list(range(1, 61)) and seen == list(range(61))
     assert steps[0]["loss"] == pytest.approx(np.log(48), abs=0.1)

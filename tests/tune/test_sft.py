@@ -29,7 +29,7 @@ CONFIG = SftConfig(
     attention="products",
     checkpoint_every=0,
     log_spaced_checkpoints=False,
-    optim=OptimConfig(scale=20),
+    optim=OptimConfig(scale=0.5),
 )
 
 

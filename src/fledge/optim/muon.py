@@ -24,9 +24,9 @@ POLAR_EXPRESS = (
 
 
 def orthogonalise(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
-    """U Vᵀ of each matrix U S Vᵀ in ``matrices`` (N, rows, columns), singular values within 15 % of 1 after 5 steps, in ``dtype``.
+    """U Vᵀ of each matrix U S Vᵀ in ``matrices`` (N, rows, columns), computed in ``dtype``.
 
-    A zero matrix stays zero.
+    After 5 steps singular values lie within 15 % of 1. A zero matrix stays zero.
     """
     x = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]

@@ -21,7 +21,7 @@ class TrainConfig:
     batch_tokens: int = setting(8192, "tokens an optimizer step, a multiple of context_length")
     tokens: int = setting(0, "tokens to train on in all; 0 = the stage's own rule")
     seed: int = setting(0, "seed of initial weights and of the order of rows")
-    optim: OptimConfig = setting(OptimConfig(), "optimizer")  # noqa: RUF009
+    optim: OptimConfig = setting(OptimConfig(), "optimizer")
     warmup: float = setting(0.01, "share of the steps in which the learning rate rises")
     decay: float = setting(0.65, "share of the steps, at the end, in which the learning rate falls")
     final_lr: float = setting(0.05, "learning rate at the last step, as a share of the highest")
@@ -99,7 +99,7 @@ class PretrainConfig(TrainConfig):
     """A base model from nothing. ``tokens = 0`` means 12 for each parameter of block matrices and head."""
 
     depth: int = setting(4, "layers; the width is 64 times as much, and heads, rates and horizon follow")
-    model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")  # noqa: RUF009
+    model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -196,7 +196,7 @@ class Trainer:
     def _build(self, models: Mapping[str, nn.Module], hardware: Hardware) -> Optimizer:
         policy = models["policy"]
         assert isinstance(policy, Decoder)
-        rates = learning_rates(self.config.optim, width=policy.config.d_model, batch_tokens=self.config.batch_tokens)
+        rates = learning_rates(self.config.optim, width=policy.config.d_model)
         prefixes = {name: "" if name == "policy" else f"{name}." for name in models}
         named = [
             (prefixes[name] + key, parameter)
