@@ -211,7 +211,7 @@ def test_a_stage_whose_upstream_is_missing_says_which_command_makes_it(capsys, t
     line = error_line(capsys, "tokenizer", "--recipe", recipe, "--out", tmp_path / "run")
     assert "tokenizer reads from text, which is not done" in line and "fledge text --out" in line
     line = error_line(capsys, "sft", "--out", tmp_path / "other")
-    assert "[sft] needs [pretrain]" in line
+    assert "there is no run yet" in line and "begin with fledge text --sources PATH" in line
 
 
 def test_every_stage_has_its_command():

@@ -108,7 +108,7 @@ def test_until_and_from(run):
     assert go(job(run))[0] == []
     with pytest.raises(FledgeError, match="after --until"):
         go(job(run), start="third", until="first")
-    with pytest.raises(FledgeError, match="unknown key secnd; did you mean second"):
+    with pytest.raises(FledgeError, match='--until: there is no stage "secnd"; did you mean second'):
         go(job(run), until="secnd")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_flags_win_and_a_flag_for_a_missing_stage_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[world]\n", "the recipe needs a name"),
+        ("[world]\n", "the recipe has no name; write name ="),
         ('name = "a/b"\n', "line 1, name: the recipe needs a name"),
         ('name = "x"\n[wrold]\n', "line 2, wrold: unknown key wrold; did you mean world?"),
         ('name = "x"\n[pretrain]\ndepht = 3\n', "line 3, pretrain.depht: unknown key depht in [pretrain]"),
@@ -62,8 +63,10 @@ def test_faults_of_a_recipe_name_file_and_line(tmp_path, text, line):
 
 
 def test_one_stage_takes_the_runs_settings_and_adds_its_own_table(tmp_path):
-    recipe = stage_recipe("tokenizer", {}, tmp_path, None)
-    assert recipe.name == tmp_path.name and list(recipe.settings_of) == ["tokenizer"]
+    recipe = stage_recipe("text", {}, tmp_path, None)
+    assert recipe.name == tmp_path.name and list(recipe.settings_of) == ["text"]
+    with pytest.raises(FledgeError, match="no run yet, and tokenizer reads from the stages before it; begin with"):
+        stage_recipe("tokenizer", {}, tmp_path, None)
     (tmp_path / "recipe.toml").write_text('name = "mine"\n[text]\nsources = ["a"]\n', encoding="utf-8")
     _, flags = recipe_flags(["--vocab-size", "300"], inside="tokenizer")
     recipe = stage_recipe("tokenizer", flags, tmp_path, None)
@@ -92,8 +95,10 @@ def test_files_of_later_stages_are_missed_before_the_first_begins(tmp_path):
 
 
 def test_the_resolved_recipe_is_kept_with_the_run(tmp_path):
-    recipe = read_recipe(written(tmp_path, 'name="x"\n[text]\nsources=["nowhere"]\n'))
-    with pytest.raises(FledgeError):
+    source = tmp_path / "a.unknown"
+    source.touch()
+    recipe = read_recipe(written(tmp_path, f'name="x"\n[text]\nsources=[{json.dumps(source.as_posix())}]\n'))
+    with pytest.raises(FledgeError, match="unknown format"):
         run_whole(recipe, tmp_path / "run", say=lambda line: None)
-    assert read_toml(tmp_path / "run" / "recipe.toml")[0]["text"]["sources"] == ["nowhere"]
+    assert read_toml(tmp_path / "run" / "recipe.toml")[0]["text"]["sources"] == [source.as_posix()]
     assert read_recipe(tmp_path / "run") == recipe

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 
 import fledge
 from fledge.cli import look, run, talk
+from fledge.run.files import of_system
 from fledge.types import FledgeError
 
 INPUT_ERROR = 2
@@ -64,6 +65,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except (FledgeError, OSError) as error:
         if os.environ.get("FLEDGE_DEBUG"):
             raise
+        error = of_system(error) if isinstance(error, OSError) else error
         # a training that was asked to stop says so with the shell's exit status of the signal
         stopped = getattr(error, "exit_code", None)
         return _tell(str(error) if stopped else f"error: {error}", stopped or INPUT_ERROR)

@@ -53,7 +53,7 @@ def run_recipe(
     start
         Run this stage and those after it again, changed or not.
     """
-    from fledge.stages.recipe import read_recipe, recipe_flags
+    from fledge.stages.recipe import read_recipe, recipe_flags, user_modules
     from fledge.stages.whole import run_whole
 
     plain, flags = recipe_flags(words, own=("out", "until", "from"))
@@ -65,18 +65,21 @@ def run_recipe(
         )
     path = Path(plain[0])
     recipe = read_recipe(path, flags)
-    run_whole(recipe, out or (path if path.is_dir() else Path("runs") / recipe.name), until=until, start=start, say=say)
+    run = out or (path if path.is_dir() else Path("runs") / recipe.name)
+    with user_modules(path):
+        run_whole(recipe, run, until=until, start=start, say=say)
 
 
 def _stage_command(stage: str) -> Callable[..., None]:
     def command(*words: Words, out: Path, recipe: Path | None = None) -> None:
-        from fledge.stages.recipe import recipe_flags, stage_recipe
+        from fledge.stages.recipe import recipe_flags, stage_recipe, user_modules
         from fledge.stages.whole import run_whole
 
         plain, flags = recipe_flags(words, inside=stage, own=("out", "recipe"))
         if plain:
             raise FledgeError(f"does not know what to do with {plain[0]}", where=f"fledge {stage}", fix="see --help")
-        run_whole(stage_recipe(stage, flags, out, recipe), out, only=stage, say=say)
+        with user_modules(recipe):
+            run_whole(stage_recipe(stage, flags, out, recipe), out, only=stage, say=say)
 
     what, example = ABOUT[stage]
     command.__doc__ = f"""{what}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from fledge.evals.cloze import Cloze
 from fledge.evals.multiple_choice import MultipleChoice
 from fledge.evals.rows import read_json_rows
 from fledge.types import FledgeError, Task
+
+BESIDE = "module:function is looked for beside the recipe and in the current directory"
 
 
 def choose_tasks(names: Sequence[str], known: Sequence[Task]) -> list[Task]:
@@ -40,16 +41,12 @@ def choose_tasks(names: Sequence[str], known: Sequence[Task]) -> list[Task]:
 
 
 def own_tasks(name: str) -> list[Task]:
-    """What the function ``module:function`` returns; modules are also looked for in the current directory."""
+    """What the function ``module:function`` returns."""
     module, _, function = name.partition(":")
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
     try:
         made: Any = getattr(importlib.import_module(module), function)()
     except (ImportError, AttributeError) as error:
-        raise FledgeError(f"{name} cannot be loaded ({error})", where="tasks", fix="check module:function") from error
-    finally:
-        sys.path.remove(here)
+        raise FledgeError(f"{name} cannot be loaded ({error})", where="tasks", fix=BESIDE) from error
     return list(made) if isinstance(made, (list, tuple)) else [made]
 
 

@@ -66,6 +66,7 @@ def find_model(path: Path) -> Found:
     if not path.exists():
         raise FledgeError("is not there", where=str(path), fix="check the path, or make it with `fledge run RECIPE`")
     if (path / WEIGHTS).is_file():
+        _check_final(path)
         return Found(path, _kind_of(path))
     stages = [path / name for name, _ in STAGES] if (path / "recipe.toml").is_file() or _is_run(path) else [path]
     for stage in stages:
@@ -81,6 +82,16 @@ def find_model(path: Path) -> Found:
     raise FledgeError(
         "has no finished model yet", where=str(path), fix="`fledge run` goes on with it; pretrain comes first"
     )
+
+
+def _check_final(model: Path) -> None:
+    """Raise FledgeError where ``model/`` of a finished stage is not as its manifest says."""
+    stage = model.resolve().parent
+    manifest = read_manifest(stage)
+    faults = damaged_outputs(stage, manifest) if manifest and model.resolve().name == "model" else []
+    own = [fault for fault in faults if fault.startswith("model/")]
+    if own:
+        raise FledgeError(own[0], where=str(stage), fix="run the recipe again: it repairs this stage")
 
 
 def _is_run(path: Path) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fledge.run.files import told, write_text
+from fledge.run.files import encodable, told, write_text
 
 SCHEMA_VERSION = 1
 
@@ -33,6 +33,7 @@ class EventLog:
             line = json.dumps(event, ensure_ascii=False, allow_nan=False)
         except ValueError:
             line = json.dumps(_finite(event), ensure_ascii=False)
+        line = line if encodable(line) else json.dumps(_finite(event))
         with told(self.path):
             self._file.write(line + "\n")
             self._file.flush()
@@ -71,7 +72,7 @@ def read_events(path: str | os.PathLike[str], kind: str | None = None) -> Iterat
                 event = json.loads(line)
             except ValueError:
                 continue
-            if kind is None or event.get("kind") == kind:
+            if isinstance(event, dict) and (kind is None or event.get("kind") == kind):
                 yield event
 
 

@@ -44,11 +44,22 @@ def told(path: Path) -> Iterator[None]:
             errno.EACCES: "choose a directory that you may write with --out",
             errno.EPERM: "choose a directory that you may write with --out",
             errno.EROFS: "choose a directory that you may write with --out",
+            errno.ENAMETOOLONG: "choose a shorter name",
         }
         if error.errno not in fixes:
             raise
-        reason = (error.strerror or "cannot be written").lower()
-        raise FledgeError(reason, where=str(error.filename or path), fix=fixes[error.errno]) from error
+        raise of_system(error, str(path), fixes[error.errno]) from error
+
+
+SHOWN_PATH = 200
+
+
+def of_system(error: OSError, path: str = "", fix: str = "check the path") -> FledgeError:
+    """What the operating system refuses, as one line: the file, its reason, what to do."""
+    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else path
+    if len(where) > SHOWN_PATH:
+        where = f"{where[:SHOWN_PATH]}…"
+    return FledgeError((error.strerror or str(error) or "cannot be used").lower(), where=where, fix=fix)
 
 
 @contextmanager
@@ -107,7 +118,18 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write ``value`` as indented JSON, keys as given, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    # names of files may hold bytes that are no UTF-8; as escapes they come back the same
+    text = text if encodable(text) else json.dumps(value, indent=2, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def encodable(text: str) -> bool:
+    """Whether ``text`` can be written as UTF-8: it holds no half of a surrogate pair."""
+    try:
+        return text.isascii() or bool(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from fledge.run.files import encodable
 from fledge.run.setting_types import dataclass_of, expected, has_default, shown, without_none
 from fledge.types import FledgeError
 
@@ -103,6 +104,8 @@ def _load_value(kind: Any, value: Any, metadata: Mapping[str, Any], origin: Orig
         raise FledgeError(f"expected {expected(kind)}, got {_given(value)}", where=where) from None
     choices = metadata.get("choices")
     for each in result if isinstance(result, tuple) else (result,):
+        if isinstance(each, str) and ("\0" in each or not encodable(each)):
+            raise FledgeError(f"holds what no file can: {each!a}", where=where, fix="rename it, or write it otherwise")
         if choices and each is not None and each not in choices:
             close = _close(str(each), [str(choice) for choice in choices])
             hint = f"did you mean {close}?" if close else ""

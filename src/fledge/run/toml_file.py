@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fledge.run.files import of_system
 from fledge.run.settings import Origin
 from fledge.types import FledgeError
 
@@ -25,12 +26,12 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def read_toml(path: Path) -> tuple[dict[str, Any], Origin]:
     """The parsed file, and where each of its keys stands. Raises FledgeError with file and line."""
     try:
-        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         data = tomllib.loads(text)
     except FileNotFoundError as error:
         raise FledgeError("is not there", where=str(path), fix="check the path") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise FledgeError("cannot be read as a TOML file", where=str(path), fix="check the path") from error
+    except OSError as error:
+        raise of_system(error, str(path)) from error
     except UnicodeDecodeError as error:
         raise FledgeError(f"is not UTF-8 (byte {error.start})", where=str(path), fix="save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
@@ -38,6 +39,8 @@ def read_toml(path: Path) -> tuple[dict[str, Any], Origin]:
         what, line = (found[1], found[2]) if found else (str(error), None)
         where = f"{path}, line {line}" if line else f"{path}, end of file" if found else str(path)
         raise FledgeError(f"is not valid TOML: {what}", where=where) from error
+    except (ValueError, RecursionError) as error:
+        raise FledgeError(f"is not valid TOML: {error}", where=str(path), fix="shorten what is there") from error
     return data, Origin(str(path), key_lines(text))
 
 

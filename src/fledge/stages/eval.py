@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from fledge.evals.config import EvalConfig
 from fledge.run.files import read_json, write_json
 from fledge.stages.figures import BITS_HEADER, TASK_HEADER, aligned, bits_rows, task_rows
-from fledge.stages.table import StageContext
+from fledge.stages.table import StageContext, heldout_directories
 from fledge.types import Task
 
 
@@ -25,7 +26,7 @@ def run(context: StageContext) -> dict[str, Any]:
     config: EvalConfig = context.settings
     device = choose_device("auto")
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
-    heldout = {name: context.upstream[name] / "heldout" for name in ("world", "text") if name in context.upstream}
+    heldout = heldout_directories(context.upstream)
     shards = context.upstream["tokens"] / "train"
     train_shards = sorted(path for path in shards.iterdir() if path.is_dir())
     assistant = context.upstream.get("sft")
@@ -54,6 +55,15 @@ def run(context: StageContext) -> dict[str, Any]:
         if rows:
             print(aligned(header, rows), flush=True)
     return summary
+
+
+def check(settings: EvalConfig, run: Path) -> None:
+    """Raise FledgeError for tasks of the user's own that cannot be loaded."""
+    from fledge.evals.tasks import own_tasks
+
+    for name in settings.tasks:
+        if ":" in name:
+            own_tasks(name)
 
 
 def world_tasks(context: StageContext) -> list[Task]:

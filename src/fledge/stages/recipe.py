@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import sys
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +43,21 @@ class Recipe:
     eval: EvalConfig | None = setting(None, "measurements")
 
     def __post_init__(self) -> None:
-        if not self.name or self.name.startswith(".") or any(mark in self.name for mark in '/\\:*?"<>|'):
+        if not self.name:
+            raise FledgeError("the recipe has no name", where="name", fix='write name = "mine" at its top')
+        if self.name.startswith(".") or any(mark in self.name for mark in '/\\:*?"<>|'):
             raise FledgeError(f'the recipe needs a name that can name a directory, got "{self.name}"', where="name")
+        for name in self.tokens.mixture if self.tokens else ():
+            sources = [each for each in ("world", "text") if getattr(self, each)]
+            if name not in sources:
+                raise FledgeError(
+                    f'there is no source "{name}"', where="tokens.mixture", fix=f"known are {', '.join(sources)}"
+                )
+        if self.pretrain and self.tokenizer:
+            try:
+                self.pretrain.model_config(self.tokenizer.vocab_size)
+            except FledgeError as error:
+                raise FledgeError(error.what, where=f"pretrain.model.{error.where}", fix=error.fix) from error
 
     @property
     def settings_of(self) -> dict[str, Any]:
@@ -55,6 +71,8 @@ class Recipe:
 
 def read_recipe(path: Path, flags: Mapping[tuple[str, ...], Words] | None = None) -> Recipe:
     """Read a recipe file, or a run's own, with flags laid over it. Raises FledgeError with file, line and fix."""
+    if path.is_dir() and not (path / RECIPE_NAME).exists():
+        raise FledgeError("is a directory that holds no run", where=str(path), fix="give a recipe file, or a run")
     data, origin = read_toml(path / RECIPE_NAME if path.is_dir() else path)
     return recipe_from(data, flags or {}, origin)
 
@@ -79,8 +97,30 @@ def stage_recipe(stage: str, flags: Mapping[tuple[str, ...], Words], run: Path, 
     The stage's table is added where it is missing.
     """
     source = recipe or (run / RECIPE_NAME if (run / RECIPE_NAME).exists() else None)
+    if source is None and stage not in ("world", "text"):
+        raise FledgeError(
+            f"there is no run yet, and {stage} reads from the stages before it",
+            where=str(run),
+            fix=f"begin with fledge text --sources PATH --out {run}",
+        )
     data, origin = read_toml(source) if source else ({"name": run.name or run.resolve().name}, Origin())
     return recipe_from({stage: {}, **data}, flags, origin)
+
+
+@contextmanager
+def user_modules(recipe: Path | None) -> Iterator[None]:
+    """Let ``module:function`` name what lies beside the recipe or in the current directory.
+
+    Worker processes are started with the same path. The folders come last, so that they hide no module.
+    """
+    folder = Path.cwd() if recipe is None else recipe.resolve().parent
+    before = list(sys.path)
+    sys.path += [each for each in dict.fromkeys((str(folder), str(Path.cwd()))) if each not in before]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def recipe_flags(

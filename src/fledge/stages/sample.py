@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fledge.run.files import encodable
 from fledge.stages.graph import is_done
+from fledge.types import FledgeError
 
 
 def stream_samples(run: Path, prompt: str, *, n: int, **sampling: Any) -> Iterator[str]:
@@ -19,9 +21,14 @@ def stream_samples(run: Path, prompt: str, *, n: int, **sampling: Any) -> Iterat
     from fledge.infer.chat import Sampling, sample_text
     from fledge.infer.load import load_engine
 
+    if n < 1:
+        raise FledgeError(f"must be at least 1, got {n}", where="--n")
+    if not encodable(prompt):
+        raise FledgeError("is not valid UTF-8", where="the prompt", fix="write it in another way")
     chosen = Sampling(**sampling)
     engine, tokenizer, _ = load_engine(run / "pretrain" if is_done(run, "pretrain") else run)
     for number in range(n):
+        pieces = sample_text(engine, tokenizer, prompt, replace(chosen, seed=chosen.seed + number))
         yield prompt
-        yield from sample_text(engine, tokenizer, prompt, replace(chosen, seed=chosen.seed + number))
+        yield from pieces
         yield "\n" if number == n - 1 else "\n\n"

@@ -113,5 +113,11 @@ STAGES: tuple[StageSpec, ...] = (
 )
 
 
+def heldout_directories(upstream: Mapping[str, Path]) -> dict[str, Path]:
+    """The held-out documents of each source; a source too small to hold any out is missing."""
+    found = {name: upstream[name] / "heldout" for name in ("world", "text") if name in upstream}
+    return {name: path for name, path in found.items() if any(path.glob("*.parquet"))}
+
+
 def stage_names(specs: Sequence[StageSpec] = STAGES) -> list[str]:
     return [spec.name for spec in specs]

@@ -48,7 +48,7 @@ def progress_callback(label: str, config: TrainConfig) -> Callback:
 
 def heldout_callback(config: TrainConfig, tokenizer: Tokenizer, sources: Mapping[str, Path]) -> Callback:
     """Writes ``heldout`` events: bits per byte of a fixed piece of each source's held-out documents."""
-    texts = {name: texts_of_shards(path / "heldout", HELDOUT_BYTES) for name, path in sorted(sources.items())}
+    texts = {name: texts_of_shards(path, HELDOUT_BYTES) for name, path in sorted(sources.items())}
 
     def measure(state: TrainState) -> None:
         if not state.due(config.eval_every):

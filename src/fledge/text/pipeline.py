@@ -21,6 +21,7 @@ from fledge.text.config import TextConfig
 from fledge.text.finish import Candidates, choose_heldout, find_duplicates, write_outputs
 from fledge.text.funnel import Funnel, check_funnel
 from fledge.text.pool import run_chunks
+from fledge.text.shards import read_rows, shard_paths
 from fledge.text.sources.records import RawRecord, Unit
 from fledge.types import FledgeError, Reject
 
@@ -64,7 +65,7 @@ def run_units(config: TextConfig, units: Sequence[Unit], read: Reader, out: Path
     heldout = choose_heldout(candidates, duplicates, config)
     sizes = write_outputs(candidates, duplicates, heldout, funnel, out, shard_bytes=config.shard_bytes)
     if candidates.n_documents == 0:
-        raise _nothing_left(funnel)
+        raise _nothing_left(funnel, out)
     rows = funnel.plain()
     check_funnel(rows)
     summary = {"fingerprint": fingerprint, **sizes, "funnel": rows}
@@ -125,10 +126,15 @@ def _expected_megabytes(unit: Unit) -> float:
     return unit.n_bytes * (3 if unit.codec or unit.format in ("zip", "tar") else 1) / 1e6
 
 
-def _nothing_left(funnel: Funnel) -> FledgeError:
+def _nothing_left(funnel: Funnel, out: Path) -> FledgeError:
     rules = ", ".join(funnel.top_rules())
     if not rules:
         return FledgeError("the sources hold no document", where="sources", fix="check what they name")
+    first = next(iter(read_rows(shard_paths(out / "rejects"), ["id", "reason"])))
+    placed = first["reason"].startswith(first["id"].replace("#", ":"))
+    told = first["reason"] if placed else f"{first['id']}: {first['reason']}"
     return FledgeError(
-        f"no document is left; most fell to {rules}", where="text", fix="look into rejects/, or change filters"
+        f"no document is left; most fell to {rules}, such as {told}",
+        where="text",
+        fix=f"see all with fledge inspect {out / 'rejects'}",
     )

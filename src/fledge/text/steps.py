@@ -77,7 +77,9 @@ def load_function(name: str, table: Mapping[str, str], *, where: str) -> Callabl
         function = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
         raise FledgeError(
-            f"cannot load {name!r} ({error})", where=where, fix="check the module and its path"
+            f"cannot load {name!r} ({error})",
+            where=where,
+            fix="module:function is looked for beside the recipe and in the current directory",
         ) from error
     if not callable(function):
         raise FledgeError(f"{name!r} is not a function", where=where)

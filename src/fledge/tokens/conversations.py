@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,24 +35,32 @@ def read_conversations(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Conv
         with file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _conversation(line, f"{path.name}:{number}", str(path))
+                    start = len(BOM_UTF8) if number == 1 and line.startswith(BOM_UTF8) else 0
+                    yield _conversation(line[start:], f"{path.name}:{number}", str(path))
 
 
 def _conversation(line: bytes, name: str, source: str) -> Conversation | Reject:
+    messages: tuple[Message, ...]
     try:
         row = json.loads(line.decode("utf-8"))
         if not isinstance(row, dict):
             raise ValueError("is no JSON object")
         if "messages" not in row and "instruction" in row:
             messages = _instruction(row)
+        elif "messages" not in row:
+            raise ValueError(f'has neither "messages" nor "instruction"; its keys: {", ".join(list(row)[:20])}')
         else:
             messages = tuple(_message(entry) for entry in row["messages"])
         tools = tuple(_text(tool, "tools") for tool in row.get("tools") or ())
         if not messages:
             raise ValueError("has no messages")
+        if any(m.role == "assistant" and not (m.content.strip() or m.thinking or m.tool_calls) for m in messages):
+            raise ValueError("has an empty turn of the assistant")
         return Conversation(messages, tools, str(row.get("id", name)), row.get("meta") or {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+            reason = f"is not valid {'JSON' if isinstance(error, json.JSONDecodeError) else 'UTF-8'} ({error})"
         text = line[:2000].decode("utf-8", "replace")
         return Reject(name, source, "conversation", reason, text, len(line))
 

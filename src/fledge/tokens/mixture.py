@@ -45,7 +45,8 @@ def capped_shares(
         have = sum(sizes[name] for name in wanted)
         raise FledgeError(
             f"{total:.0f} tokens are wanted of sources that hold {have:.0f}, at most {max_repetition:g} times each",
-            fix="train on fewer tokens, add text, or raise max_repetition",
+            where="pretrain.tokens",
+            fix="train on fewer tokens, add text, or raise tokens.max_repetition",
         )
     capped: dict[str, float] = {}
     while True:

@@ -128,6 +128,8 @@ def _file_unit(path: Path, name: str, source: str, seen: set[str]) -> list[Unit]
         return []
     seen.add(real)
     kind, codec = classify(path.name)
+    # names that are not UTF-8 (of old archives and disks) still open their files; what is told of them is text
+    name, source = (each.encode("utf-8", "replace").decode() for each in (name, source))
     unit = Unit(name, source, str(path), kind, codec, 0)
     try:
         status = path.stat()
