@@ -35,8 +35,8 @@ def test_choices_are_complete_and_come_back_from_disk(tmp_path):
 
 @pytest.mark.parametrize(("bf16_speed", "expected"), [(3.0, "bf16"), (1.1, "fp32"), (0.03, "fp32")])
 def test_precision_is_chosen_by_speed_never_by_name(monkeypatch, bf16_speed, expected):
-    def fake(model, device, dtype, n_flops):
-        return 1e12 * (bf16_speed if dtype == torch.bfloat16 else 1.0)
+    def fake(model, device, dtypes, n_flops):
+        return {name: 1e12 * (bf16_speed if name == "bf16" else 1.0) for name in dtypes}
 
     monkeypatch.setattr(machine, "_product_flops", fake)
     monkeypatch.setattr(machine, "_eager_tokens_per_second", lambda *_: 1000.0)
@@ -46,8 +46,7 @@ def test_precision_is_chosen_by_speed_never_by_name(monkeypatch, bf16_speed, exp
 
 @pytest.mark.parametrize(("products", "sdpa"), [(1.0, 2.0), (2.0, 1.0)])
 def test_attention_is_chosen_by_speed(monkeypatch, products, sdpa):
-    times = iter([products, sdpa])
-    monkeypatch.setattr(machine, "best_seconds", lambda work, device, repeats=3: next(times))
+    monkeypatch.setattr(machine, "best_seconds", lambda works, device: {"products": products, "sdpa": sdpa})
     reasons = {}
     kernel = machine._choose_attention(CONFIG, MODEL, torch.device("cpu"), torch.float32, reasons)
     assert kernel == ("products" if products < sdpa else "sdpa") and "ms" in reasons["attention"]

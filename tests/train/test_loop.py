@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,17 +114,16 @@ def test_killed_at_any_moment_and_resumed_equals_uninterrupted(tmp_path):
 @pytest.mark.slow
 def test_compiled_training_resumes_bit_for_bit(tmp_path):
     changes = {"compile": "on", "precision": "auto", "checkpoint_every": 20, "threads": 2}
-    for directory in ("whole", "killed"):
-        process = start(tmp_path / directory, 120, **changes)
-        if directory == "killed":
-            hardware = (tmp_path / "whole" / "hardware.json").read_text("utf-8")
-            (tmp_path / "killed").mkdir(exist_ok=True)
-            assert json.loads(hardware)["compile"]
-            wait_for_step(process, tmp_path / directory, 50)
-            process.kill()
-            process.wait()
-            process = start(tmp_path / directory, 120, **changes)
-        assert process.wait() == 0
+    assert start(tmp_path / "whole", 120, **changes).wait() == 0
+    # Two fresh trainings may measure, and choose, differently; what is compared is one choice.
+    (tmp_path / "killed").mkdir()
+    shutil.copy(tmp_path / "whole" / "hardware.json", tmp_path / "killed")
+    process = start(tmp_path / "killed", 120, **changes)
+    wait_for_step(process, tmp_path / "killed", 50)
+    process.kill()
+    process.wait()
+    assert 0 < max(checkpoint_steps(tmp_path / "killed" / "checkpoints")) < 120
+    assert start(tmp_path / "killed", 120, **changes).wait() == 0
     assert_same_training(tmp_path / "whole", tmp_path / "killed")
 
 

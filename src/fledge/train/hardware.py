@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,7 @@ COMPILE_SECONDS_PER_LAYER = 2.0
 COMPILE_GAIN = 1.4
 BF16_MUST_GAIN = 1.2
 PRODUCTS_MAX_CONTEXT = 2048
-BUDGET_SECONDS = 0.4
+BUDGET_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -151,43 +152,56 @@ def compiler_problem() -> str:
     return ""
 
 
-def best_seconds(work: Callable[[], Any], device: torch.device, repeats: int = 3) -> float:
-    """The shortest of ``repeats`` timings after one call to warm up; fewer where they take long."""
-    times: list[float] = []
+def best_seconds(works: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, float]:
+    """The shortest time of each piece of work, called in turns: what else runs on the machine strikes all alike.
+
+    Every piece is called once to warm up and then two to ten times, as ``BUDGET_SECONDS`` allow.
+    """
+    best = dict.fromkeys(works, math.inf)
     began = time.perf_counter()
-    while len(times) < 2 or (len(times) <= repeats and time.perf_counter() - began < BUDGET_SECONDS):
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        elif device.type == "mps":
-            torch.mps.synchronize()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
+    for turn in range(11):
+        if turn > 2 and time.perf_counter() - began > BUDGET_SECONDS:
+            break
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            elif device.type == "mps":
+                torch.mps.synchronize()
+            if turn:
+                best[name] = min(best[name], time.perf_counter() - start)
+    return best
 
 
-def _product_flops(model: ModelConfig, device: torch.device, dtype: torch.dtype, n_flops: float) -> float:
-    """FLOP/s of a product shaped like the model's MLP, of about ``n_flops``."""
+def _product_flops(
+    model: ModelConfig, device: torch.device, dtypes: Mapping[str, torch.dtype], n_flops: float
+) -> dict[str, float]:
+    """FLOP/s, in each type, of a product shaped like the model's MLP, of about ``n_flops``."""
     rows = int(min(8192, max(16, n_flops / (2 * model.d_model * model.d_ff))))
-    x = torch.ones(rows, model.d_model, dtype=dtype, device=device)
-    w = torch.ones(model.d_ff, model.d_model, dtype=dtype, device=device)
-    return 2 * rows * model.d_model * model.d_ff / best_seconds(lambda: x @ w.T, device)
+
+    def product(dtype: torch.dtype) -> Callable[[], Any]:
+        x = torch.ones(rows, model.d_model, dtype=dtype, device=device)
+        w = torch.ones(model.d_ff, model.d_model, dtype=dtype, device=device)
+        return lambda: x @ w.T
+
+    seconds = best_seconds({name: product(dtype) for name, dtype in dtypes.items()}, device)
+    return {name: 2 * rows * model.d_model * model.d_ff / each for name, each in seconds.items()}
 
 
 def _choose_precision(
     setting: str, model: ModelConfig, device: torch.device, reasons: dict[str, str]
 ) -> tuple[Literal["bf16", "fp32"], float]:
     """The faster arithmetic. A processor may take bfloat16 and be 30 times slower in it, so only timing tells."""
-    little = {name: _product_flops(model, device, dtype, 1e8) for name, dtype in _DTYPES.items()}
+    dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32}
+    little = _product_flops(model, device, dtypes, 1e8)
     gain = little["bf16"] / little["fp32"]
     reasons["precision"] = f"bf16 products run at {gain:.2f} times the speed of fp32"
     name: Literal["bf16", "fp32"] = "bf16" if setting == "bf16" else "fp32"
     if setting == "auto":
         name = "bf16" if gain >= BF16_MUST_GAIN else "fp32"
-    return name, max(little[name], _product_flops(model, device, _DTYPES[name], max(2e9, little[name] / 50)))
-
-
-_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+    large = _product_flops(model, device, {name: dtypes[name]}, max(2e9, little[name] / 50))
+    return name, max(little[name], large[name])
 
 
 def _choose_attention(
@@ -206,10 +220,13 @@ def _choose_attention(
     )
     mask = document_mask(torch.zeros(rows, t, dtype=torch.int64, device=device))
     added = additive(mask, dtype)
-    seconds = {
-        "products": best_seconds(lambda: attend_products(q, k, v, added, None, "").sum().backward(), device),
-        "sdpa": best_seconds(lambda: attend_sdpa(q, k, v, mask).sum().backward(), device),
-    }
+    seconds = best_seconds(
+        {
+            "products": lambda: attend_products(q, k, v, added, None, "").sum().backward(),
+            "sdpa": lambda: attend_sdpa(q, k, v, mask).sum().backward(),
+        },
+        device,
+    )
     reasons["attention"] = f"products {seconds['products'] * 1e3:.1f} ms, sdpa {seconds['sdpa'] * 1e3:.1f} ms"
     return "products" if seconds["products"] <= seconds["sdpa"] else "sdpa"
 
@@ -241,17 +258,15 @@ def _eager_tokens_per_second(
     t = config.context_length
     rows = min(config.batch_rows, max(1, 1024 // t))
     tokens = torch.zeros(rows, t, dtype=torch.int64, device=device)
-    seconds = []
-    for n_layers in (1, 2):
+
+    def training(n_layers: int) -> Callable[[], None]:
         decoder = Decoder(replace(model, n_layers=n_layers)).to(device)
         decoder.compute_dtype, decoder.kernel = dtype, kernel
+        return lambda: cross_entropy(decoder(tokens, document_BT=tokens), tokens)[0].sum().backward()
 
-        def train(decoder: Decoder = decoder) -> None:
-            cross_entropy(decoder(tokens, document_BT=tokens), tokens)[0].sum().backward()
-
-        seconds.append(best_seconds(train, device, repeats=2))
-    layer = max(seconds[1] - seconds[0], 0.2 * seconds[0])
-    return rows * t / (seconds[0] + (model.n_layers - 1) * layer)
+    seconds = best_seconds({"one": training(1), "two": training(2)}, device)
+    layer = max(seconds["two"] - seconds["one"], 0.2 * seconds["one"])
+    return rows * t / (seconds["one"] + (model.n_layers - 1) * layer)
 
 
 def _choose_compile(setting: str, model: ModelConfig, eager_seconds: float, reasons: dict[str, str]) -> bool:
