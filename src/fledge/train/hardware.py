@@ -52,12 +52,15 @@ class Hardware:
     def dtype(self) -> torch.dtype:
         return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
+    def seconds(self, tokens: int) -> float:
+        """Estimated time to train on ``tokens``, compilation included."""
+        return tokens / self.tokens_per_second + (COMPILE_SECONDS if self.compile else 0.0)
+
     def describe(self, tokens: int) -> str:
         """``about 9m20s for 9.8M tokens: bf16, compiled, …``: the estimate told before training."""
-        seconds = tokens / self.tokens_per_second + (COMPILE_SECONDS if self.compile else 0.0)
         parts = [self.device, f"{self.threads} threads", self.precision, "compiled" if self.compile else "not compiled"]
         parts += [f"attention by {self.attention}", f"{self.micro_batch_rows} rows at once"]
-        return f"about {duration(seconds)} for {quantity(tokens)} tokens: {', '.join(parts)}"
+        return f"about {duration(self.seconds(tokens))} for {quantity(tokens)} tokens: {', '.join(parts)}"
 
 
 def choose_hardware(config: TrainConfig, model: ModelConfig, tokens: int) -> Hardware:
