@@ -28,8 +28,12 @@ AIMS = {
 
 
 def variety(text: str, n_heldout: int = N_HELDOUT_WORDS, n_other: int = N_OTHER_WORDS) -> dict[str, float]:
-    """The figures of one text (stories apart by blank lines); held-out words are its last ones."""
-    words = re.findall(r"[A-Za-z0-9'-]+|[.,!?;:\"]", text)
+    """The figures of one text (stories apart by blank lines); held-out words are its last ones.
+
+    Lower-cased words and punctuation marks count as words: with them TinyStories gives the figures that the aims were
+    derived from (unseen 4-, 5- and 8-grams .54, .72, .92 with the first 40 k of ``tinystories_val_794k`` held out).
+    """
+    words = re.findall(r"[a-z0-9'-]+|[.,!?;:\"]", text.lower())
     n_other = min(n_other, len(words) - n_heldout)
     other, heldout = words[:n_other], words[-n_heldout:]
     figures = {"xz -6": len(lzma.compress(text.encode()[:N_BYTES], preset=6)) / min(len(text.encode()), N_BYTES)}
@@ -64,8 +68,9 @@ def main() -> None:
     columns = {"stories": variety(own)}
     files = sorted(data.glob("tinystories_*.txt"))
     if files:
-        text = "\n\n".join(file.read_text("utf-8", errors="replace") for file in files)
-        columns["TinyStories"] = variety(text.replace("<|endoftext|>", ""))
+        texts = [file.read_text("utf-8", errors="replace").replace("<|endoftext|>", "") for file in files]
+        heldout = re.match(r"(?:\S+\s+){33000}", texts[-1])  # the first 40 k words and marks of the validation piece
+        columns["TinyStories"] = variety("\n\n".join([*texts[:-1], heldout[0] if heldout else texts[-1]]))
     print(f"{'':24}" + "".join(f"{name:>14}" for name in columns) + f"{'aim':>10}")
     for key in columns["stories"]:
         aim = AIMS.get(key)

@@ -98,20 +98,60 @@ def test_grammar_of_articles_capitals_and_quotes(stories: list[Story]) -> None:
     for story in stories:
         text = story.text
         assert "~" not in text and "{" not in text and "  " not in text
-        assert not re.search(r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh]", text), re.search(
-            r"\b[Aa] [aeiou]|\b[Aa]n [^aeiouh]", text
+        wrong = re.search(
+            r"\b[Aa] (?!uni|use|one|eu)[aeiou]|\b[Aa] (?:hour|honest)|\b[Aa]n (?:[^aeiouh]|uni|use)", text
         )
+        assert wrong is None, wrong
         assert text.count('"') % 2 == 0
         assert not re.search(r"(?:^|[.!?] )[a-z]", re.sub(r'"[^"]*"', '"Q"', text))
-        assert text.endswith(".") and not re.search(r"\b(\w+) \1\b", text.replace("higher and higher", ""))
+        assert text.endswith(".") and not re.search(r"\b(\w+) \1\b", text)
 
 
-START = "Not long ago a shy boy named Tom was sitting at the pond with a tiny moth. "
+FAULTS = {
+    "a letter three times": r"(\w)\1\1",
+    "the same twice in one breath": r"\b(\w{4,}) (?:and|or|nor) (?!higher)(?:some |an? )?\1\b",
+    "object form as subject": r"(?:^|[.!?] )(?:Him|Them) |\b(?:[Hh]er|[Hh]im) (?:ate|took|ran|had|went|said)\b",
+    "was after a plural": r"\b(?:two|three|four|five|six) (?:\w+ )?\w+s was\b|\b(?:clouds|steps|walls) was\b",
+    "were after a singular": r"(?<!if )\b(?:[Hh]e|[Ss]he|[Ii]t) were\b",
+    "one with a plural": r"\b[Aa]n? (?:\w+ )?(?:kites|birds|boys|plates|spoons|puppies|calves|children)\b",
+    "a plural after a number": r"\b(?:two|three|four|five|six|seven|eight|nine|ten) (?:minute|hour|tear|coin)\b",
+    "colour before another adjective": r"\b(?:red|blue|green|pink|orange) (?:young|fresh|early|late|wild) ",
+    "a dangling mark": r" [,.!?]|,,|\.\.|,\.|[!?]\.",
+    "a rule left open": r"[{}\[\]|~_]",
+    "said for a question": r'\?" (?:said|answered|replied|explained)',
+    "a tail that needs its verb": r" now by | now into ",
+}  # fmt: skip
+
+
+def test_no_class_of_fault_seen_in_reading_comes_back() -> None:
+    found = []
+    for i in range(600):
+        text = write_story(random.Random(f"lint/{i}")).text
+        found += [(name, m[0], i) for name, fault in FAULTS.items() for m in re.finditer(fault, text, re.M)]
+    assert found == []
+
+
+def test_weather_and_surroundings_do_not_contradict() -> None:
+    """No flowers or shade in the snow, no roof over the wood; each wording is told once while there are others."""
+    for i in range(400):
+        story = write_story(random.Random(f"weather/{i}"))
+        weather = next(event.P for event in story.events if event.kind == "weather")
+        for start, end, events in story.spans:
+            sentence = story.text[start:end]
+            if weather != "snowy":
+                assert not re.search(r"\b(?:snowing|icicles|Snow lay)\b", sentence), sentence
+            if weather in ("snowy", "foggy") and events[0].kind in ("scene", "weather"):
+                assert "The sun " not in sentence and "were open" not in sentence, sentence
+            if events[0].kind == "scene" and events[0].P in lexicon.OUTDOORS:
+                assert not sentence.startswith(("On the wall", "In one corner", "Through the window")), sentence
+
+
+START = "Early one Monday a shy boy named Tom was at the pond, watching four robins. "
 SPOILT = [
     ("Tom gave the kite to Mia.", "no beginning"),
     (START + "Tom had a red kite that smelled of mint. Tom broke the kite down the middle. Tom had fun with the kite "
-     "until lunch.", "play"),
-    (START + "Tom had a red kite that smelled of mint. Tom had fun with the blue kite until lunch.", "not blue"),
+     "for two hours.", "play"),
+    (START + "Tom had a red kite that smelled of mint. Tom had fun with the blue kite for two hours.", "not blue"),
     (START + "She had a red kite that smelled of mint.", "nobody is meant"),
     (START + "He walked to the pond in two minutes.", "go"),
     (START + "He gave the kite to Mia.", "not introduced"),
@@ -151,7 +191,7 @@ def test_rules_name_real_slots_and_every_wording_has_a_rule() -> None:
     tables = wordings()
     for kind in RULES:
         compiled_rule(kind)
-    kinds = {kind.partition(":")[0] for kind in (*tables.acts, *tables.talk, *tables.full)}
+    kinds = {kind.partition("/")[0].partition(":")[0] for kind in (*tables.acts, *tables.talk, *tables.full)}
     assert kinds <= set(RULES)
     world = World()
     assert world.apply(Event("give", "Tom", "Mia", "kite")) is not None
@@ -162,7 +202,7 @@ def test_lexicon() -> None:
     groups = [lexicon.THINGS, tuple(lexicon.PLACES), lexicon.SPOT_NOUNS, tuple(lexicon.KINDS), tuple(lexicon.FAMILY)]
     nouns = [noun for group in groups for noun in group]
     assert len(nouns) == len(set(nouns))
-    assert len(lemmas(wordings().vocabulary() - {name.lower() for name in NAMES})) <= 1800
+    assert len(lemmas(wordings().vocabulary() - {name.lower() for name in NAMES})) <= 2300
 
 
 def lemmas(words: frozenset[str] | set[str]) -> set[str]:

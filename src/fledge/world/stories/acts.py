@@ -5,25 +5,22 @@ from __future__ import annotations
 ACTS: dict[str, str] = {
     "own": (
         "had {Xa}{own_tail}|owned {Xa}{own_tail}|had {Xa}, and {he} {loved} it{more_than}"
-        "|was the owner of {Xa}{own_tail}"
+        "|was the owner of {Xa}{own_tail}|kept {Xa} {kept_where}|got {Xa} from {his} {uncle} {when_got}"
+        "|had been given {Xa} by {someone}|once found {Xa} and kept it {kept_where}"
     ),
     "meet": (
         "met {Bi}{meet_tail}|saw {Bi}{meet_tail}|came across {Bi}{meet_tail}|ran into {Bi}{meet_tail}"
         "|bumped into {Bi}{meet_tail}|found {Bi} there{meet_tail}"
     ),
     "meet_at": (
-        "went {To} and met {Bi}{meet_tail}|walked {To}, where {Bi} was {doing}"
+        "went {To} and met {Bi}{meet_tail}|walked {To}, where {Bi} was {doing_here}"
         "|came {To}, where {he} found {Bi}{meet_tail}|ran {To} and nearly bumped into {Bi}{meet_tail}"
         "|wandered {To} and saw {Bi}{meet_tail}"
     ),
     "see": "saw {Xa} {S}|noticed {Xa} {S}|spotted {Xa} {S}|discovered {Xa} {S}|caught sight of {Xa} {S}",
-    "want": (
-        "wanted {Xa}{want_tail}|wished for {Xa}{want_tail}|dreamed of having {Xa}{want_tail}"
-        "|needed {Xa}{want_tail}|could think of nothing but {Xa}{want_tail}"
-    ),
     "go": (
         "[went|walked|ran|hurried|marched|skipped|strolled|set off|trotted|rushed] {To}{go_tail}"
-        "|took the {path_adj} path {To}{go_tail}|made {his} way {To}{go_tail}"
+        "|took the {path_adj} [path|road|way] {To}{go_tail}|found {his} way {To}{go_tail}|made {his} way {To}{go_tail}"
     ),
     "go_both": (
         "and {Bn} [went|walked|ran|hurried|skipped|strolled|set off] {To} together{go_tail}"
@@ -52,18 +49,15 @@ ACTS: dict[str, str] = {
         "|handed {Z} over, and {Bn} gave {him} {Yf}{give_tail}"
     ),
     "show": ("showed {X} to {B}|held {X} up so that {Bn} could see it|let {B} look at {X}"),
-    "carry": (
-        "carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}"
-        "|hurried {To} with {X}{go_tail}"
-    ),
+    "carry": ("carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}"),
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": (
         "lost {X}{lose_tail}|noticed that {X} was gone{lose_tail}"
         "|reached for {X}, but it was not there any more{lose_tail}|saw that {X} had disappeared{lose_tail}"
-        "|felt in {his} pocket, but {X} had slipped out{lose_tail}"
+        "|looked around, and {X} was not there any more{lose_tail}"
     ),
     "search": (
-        "[looked|searched|peeped|felt|poked around] {S}, but {found_only}|searched {S} for {X}, but {found_only}"
+        "[looked|searched|felt] {S}, but {found_only}|searched {S} for {X}, but {found_only}"
         "|looked for {X} {S}, but {found_only}"
     ),
     "find": (
@@ -71,13 +65,16 @@ ACTS: dict[str, str] = {
         "|reached {S} and pulled {X} out{find_tail}"
     ),
     "find_funny": (
-        "found {X} on {his} own {funny_place}{funny_tail}"
-        "|put up a hand, and there was {X} on {his} own {funny_place}{funny_tail}"
-        "|looked into a puddle and saw {X} on {his} own {funny_place}{funny_tail}"
+        "found {X} on {his} own head{funny_tail}"
+        "|put up a hand, and there was {X} on {his} own head{funny_tail}"
+        "|looked into {looking_glass} and saw {X} on {his} own head{funny_tail}"
+        "|scratched {his} head, and there was {X}{funny_tail}"
+        "|was told by {someone} to feel on {his} own head, and there was {X}{funny_tail}"
     ),
     "give_up": (
         "searched until {it_was_late}, but {X} was nowhere"
-        "|looked behind {two} {trees}, but never saw {X} again"
+        "|asked {few} {strangers} and {someone}, but never saw {X} again"
+        "|walked all the way home and back, but never saw {X} again"
         "|gave up looking for {X}{give_up_tail}"
     ),
     "lend": (
@@ -85,20 +82,21 @@ ACTS: dict[str, str] = {
         "|fetched {Y} and gave it to {B}{give_tail}"
     ),
     "fly_off": (
-        "let go of {X}, and the wind blew it {S}|lost hold of {X}, and it landed {S}"
+        "let go of {X}, and the wind carried it off until it hung {S}|lost hold of {X}, and it landed {S}"
         "|threw {X} too high, and it got stuck {S}|tripped, and {X} flew up and was caught {S}"
         "|tossed {X} into the air, and it came down {S}"
     ),
     "too_high": (
         "jumped {number} times, but could not reach {X}|stretched as far as {he} could, but {X} was too high"
         "|was too small to reach {X}, even on the tips of {his} toes"
-        "|threw {two} {tree} twigs at {X}, but it did not move"
-        "|stood on a~ {look} {houseware}, but {X} was still too high"
+        "|threw {few} twigs at {X}, but it did not move"
+        "|stood on a~ {standing}, but {X} was still too high"
+        "|climbed onto a~ {standing}, but could not reach {X}"
     ),
     "climb": "climbed up{climb_tail}|began to climb{climb_tail}|climbed higher and higher{climb_tail}",
     "fall": (
         "slipped and fell down{fall_tail}|fell{fall_tail}|lost {his} grip and fell{fall_tail}"
-        "|tumbled down and fell on {his} back{fall_tail}"
+        "|tumbled down{fall_tail}|held on to a dry twig, which broke, and fell{fall_tail}"
     ),
     "pull_down": (
         "reached out and pulled {X} free{take_tail}|got hold of {X} and climbed down again{take_tail}"
@@ -118,9 +116,7 @@ ACTS: dict[str, str] = {
         "used {Y} to get {X} out of the water{take_tail}|got {X} out of the water with {Y}{take_tail}"
         "|pulled {X} ashore with {Y}{take_tail}"
     ),
-    "swim_out": (
-        "swam out and brought {X} back{take_tail}|jumped into the water and swam after {X} until it was safe{take_tail}"
-    ),
+    "swim_out": ("swam out and brought {X} back{take_tail}|jumped into the water and swam after {X} until it was safe"),
     "sink": (
         "watched {X} sink{sink_tail}|saw {X} go down in the deep water{sink_tail}"
         "|could only watch as {X} sank{sink_tail}"
@@ -149,7 +145,8 @@ ACTS: dict[str, str] = {
         "|put {X} together again, but it fell apart"
     ),
     "guard": (
-        "saw that {Bi} was sitting on {X}|saw {Bi} in front of {X}|wanted to reach for {X}, but {Bi} stood in the way"
+        "saw that {Bi} was watching over {X}|saw {Bi} in front of {X}"
+        "|wanted to reach for {X}, but {Bi} stood in the way"
     ),
     "block": (
         "was afraid of {B}, who {growled}|took a step, but {B} {growled}|tried to get past {B}, but {bhe} {growled}"
@@ -176,35 +173,46 @@ ACTS: dict[str, str] = {
         "|worked with {Y} and {Z} until {he} had built {Xa}{build_tail}"
     ),
     "use_build": (
-        "tried out {X}, and it [held|was just right|worked]{use_tail}|climbed into {X} and {laughed}{use_tail}"
-        "|spent the {part_of_day} with {X}{use_tail}"
+        "looked at {X} from all sides{use_tail}|walked around {X} {number} times{use_tail}"
+        "|stood in front of {X} and {laughed}{use_tail}|was very proud of {X}{use_tail}"
     ),
     "collapse": "leaned on {X}, and it fell down with a crash{fall_tail2}|touched {X}, and it came apart{fall_tail2}",
     "plant": "planted {X} {S}{plant_tail}|dug a hole {S} and planted {X}{plant_tail}",
     "tend": (
-        "watered {X} every {morning_word} for {two} days|gave {X} water and pulled out {two} {flowers} around it"
-        "|took care of {X} for {two} days and sang to it"
+        "watered {X} every {morning_word} for {number} days|gave {X} water and pulled out the weeds around it"
+        "|took care of {X} for {number} days and sang to it about {tale}|built a little roof over {X}"
+        "|kept the {birds} away from {X} for {number} days|gave {X} a~ {pouring} of water every {morning_word}"
     ),
     "sleep": (
-        "lay down and slept{sleep_tail}|was so tired that {he} fell asleep{sleep_tail}|slept for a while{sleep_tail}"
+        "lay down and slept{sleep_tail}|curled up and slept{sleep_tail}"
+        "|was so tired that {he} fell asleep{sleep_tail}|slept for a while{sleep_tail}"
     ),
     "wake": "woke up{wake_tail}|opened {his} eyes again{wake_tail}|woke and stretched {his} arms{wake_tail}",
-    "wait": "waited{wait_tail}|sat down and waited{wait_tail}|waited and counted {two} {beasts}",
-    "grow": "saw that {X} had grown {grow_how}|found that {X} was now {grow_how}",
+    "wait": (
+        "waited{wait_tail}|sat down and waited{wait_tail}|waited and counted {many} {beasts}"
+        "|waited and thought of {tale}"
+    ),
+    "grow": (
+        "saw that {X} was already {grow_how}|saw that {X} had grown and was {grow_how}"
+        "|found that {X} was now {grow_how}"
+    ),
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
-    "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent the {part_of_day} with {X}",
+    "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent {a_while} with {X}",
     "play_both": (
         "and {Bn} played with {X}{play_tail}|let {B} play with {X} too{play_tail}"
         "|and {Bn} took turns with {X}{play_tail}"
     ),
     "thank": "thanked {B} {thank_how}|gave {B} a hug to say thank you{hug_tail}|was grateful and thanked {B}{hug_tail}",
     "comfort": (
-        "put an arm around {B}{hug_tail}|comforted {B} {comfort_how}|wiped away {Bs} tears{hug_tail}"
+        "put an arm around {B}{hug_tail}|comforted {B} {comfort_how}|dried {Bs} tears{hug_tail}"
         "|sat down beside {B} and told {bhim} {comfort_story}"
     ),
     "help": "helped {B} up{hug_tail}|helped {B} to {bhis} feet{hug_tail}|washed {Bs} {part} and helped {bhim} up",
-    "sing": "sang a song about {thing_seen}|sang {number} songs about {beasts}|sang {speed} about {memory}",
-    "dance": "danced around {thing_seen}|danced {speed} like {a_beast}|danced until {two} {beasts} joined in",
+    "sing": "sang a song about {tale}|sang {few} songs about {tale}|sang {speed} about {tale}",
+    "dance": (
+        "danced {speed} around a~ {ware}|danced {speed} like a~ {tale_hero}|danced until {someone} joined in"
+        "|danced with {someone} to the music of {someone}"
+    ),
     "follow": "followed {B}{go_tail}|followed {B} step by step{go_tail}",
     "sad_lost": (
         "[was sad|cried|felt like crying|wept] because {X} was [lost|gone]{sad_tail}"
@@ -219,198 +227,12 @@ ACTS: dict[str, str] = {
         "|was so sad about {Bs} answer that {sad_effect}"
     ),
     "sad_gone": (
-        "[was sad|cried|felt like crying|wept] because {X} was gone for good{sad_tail}"
+        "[was sad|cried|felt like crying|wept] because nothing could be done about {X}{sad_tail}"
         "|missed {X} so much that {sad_effect}"
     ),
     "glad_have": (
         "was [glad|happy|proud] because {he} had {X} now{glad_tail}|hugged {X}{glad_tail}"
         "|laughed and held {X} tight{glad_tail}|was so [glad|happy] about {X} that {glad_effect}"
     ),
-    "invite": "invited {B} to {meal}|asked {B} to stay for {dish} and {sweet}",
-}
-
-TAILS: dict[str, str] = {
-    "own_tail": "{from_whom}| that {smelled_like}| and kept it {kept_where}| and {loved} it{more_than}",
-    "thing_tail": "{from_whom}| that {smelled_like}|",
-    "from_whom": (
-        ", a present from {his} {uncle}|, which {his} {uncle} had bought for {number} coins"
-        "|, which had come by ship one {weekday}|, which {his} {uncle} had made one {season}"
-        "| that once belonged to a~ {stranger}|, won at a fair in {month}"
-    ),
-    "smelled_like": "smelled of {smell}|looked a little like {shape}|had {pattern_on} painted on it",
-    "pattern_on": "{two} {colour} {flowers}|a {colour} {beast}|{number} {colour} stars|the name of a~ {stranger}",
-    "kept_where": (
-        "next to {his} bed|in a~ {look} {houseware}|close to {his} pillow|with {his} {number} {colour} {housewares}"
-    ),
-    "loved": "loved|liked|treasured|admired",
-    "more_than": (
-        " more than {sweet}| more than all the {flowers} of {season}| as much as {his} {uncle}"
-        "| even more than {dish} with {sweet}"
-    ),
-    "meet_tail": (
-        "|, who was {doing}|, who had just been {job}|, who smelled of {smell}| in a {colour} {cloth2}"
-        "|, who looked {mood}|, who was humming {speed}"
-    ),
-    "mood": "tired|merry|worried|sleepy|busy|hungry|cold|pleased|lost in thought",
-    "want_tail": (
-        "{for_reason}|, because {his} {uncle} had one| more than all the {sweet} in town|, as {look} as {shape}"
-    ),
-    "for_reason": (
-        " for {his} {uncle}'s birthday| for the {season} fair| for a~ {look} show on {weekday}|, to keep {kept_where}"
-    ),
-    "go_tail": (
-        "| past {thing_seen}| between {two} {trees}| over a~ {size} hump in the road"
-        "| with {two} {insects} buzzing around {him}| in {number} minutes| and whistled on the way"
-        "| without looking at {thing_seen}| past the {house} of a~ {stranger}|, humming {speed}"
-        "| and passed {thing_seen}| by way of {number} {colour} houses"
-    ),
-    "path_adj": "short|long|muddy|narrow|stony|sandy|winding|shady",
-    "_quick": "as quick as {a_beast}|out of breath|with {mood} eyes",
-    "take_tail": (
-        "| with both hands| and wiped off the dust| and blew {two} {insects} off it| very {carefully}"
-        "|, as {speed} as {a_beast}| and held it up to the light| while {a_beast} {watched}"
-        "| and laughed like {a_beast}| at the {number_th} try"
-    ),
-    "carefully": "carefully|gently|slowly|quickly|proudly",
-    "number_th": "first|second|third|fourth|fifth",
-    "give_tail": (
-        "| with a smile| and bowed like a~ {stranger}| without a word| while {a_beast} {watched}"
-        "| very {carefully}| and felt {his} heart beat|, wrapped in {wrapping}|, under a~ {size} {tree} leaf"
-        "| and smiled like {a_beast}| in front of {thing_seen}"
-    ),
-    "wrapping": "{colour} paper|a {colour} towel|{number} leaves|an old newspaper|a {colour} cloth",
-    "hide_tail": (
-        "| and covered it with {wrapping}| and counted the steps to a~ {size} {tree}| while {a_beast} {watched}"
-    ),
-    "lose_tail": (
-        " somewhere along the way| between {number} o'clock and {meal}| while {he} was looking at {thing_seen}"
-        "|, and {he} turned as white as {soft_thing}| when {he} stopped to greet {thing_seen}"
-        "| before {he} could count to {number}|, although {he} had held it {carefully}"
-    ),
-    "found_only": (
-        "there was only {thing_seen}|found nothing but {thing_seen}|there was nothing but {two} {insects}"
-        "|saw only {two} {colour} {housewares}|{two} {insects} were all that {he} found"
-    ),
-    "find_tail": (
-        "| under {two} {tree} leaves|, a little dusty but whole|, with {a_beast} asleep on it"
-        "|, just next to {thing_seen}|, wet from the dew| where {a_beast} must have dragged it"
-        "|, covered with {insects}"
-    ),
-    "funny_place": "head|back|left arm|neck|shoulder",
-    "funny_tail": (
-        "|, where it had been since {meal}| and turned as red as a~ {look} {flower}|, and {two} {beasts} stared"
-        "| and laughed until {his} {part} hurt"
-    ),
-    "it_was_late": "the stars came out|the lamps were lit|{his} feet hurt|it was time for {meal}",
-    "give_up_tail": (
-        " and went to sit under a~ {tree}| and kicked a~ {look} {houseware}| after {number} hours"
-        "| and sighed like {a_beast}| and {gaze} {thing_seen}"
-    ),
-    "climb_tail": (
-        " like {a_beast}|, {number} feet, then {number} more| past a nest of {birds}"
-        "| while {two} {beasts} {watched}|, although {his} knees shook|, as {speed} as {a_beast}"
-    ),
-    "fall_tail": (
-        " into a heap of {flowers}| and bumped {his} {part}| with a noise like {a_beast}"
-        "| on {his} {part}, right next to {thing_seen}| into {number} inches of mud"
-    ),
-    "fall_tail2": "| that woke {two} {beasts}| and covered {him} with dust| in front of {thing_seen}| like {shape}",
-    "float_tail": (
-        "| past {thing_seen}| among {two} {colour} {flowers}| like {a_beast}| as fast as {a_beast}"
-        "| with {two} {insects} on it"
-    ),
-    "sink_tail": (
-        " among {two} {colour} fish| like {shape}| while {two} {insects} danced on the water| with {number} bubbles"
-    ),
-    "dry_how": (
-        "with a {colour} towel|on {his} {cloth2}|with {number} leaves|in front of {thing_seen}"
-        "|with the end of a {colour} {cloth2}"
-    ),
-    "break_tail": (
-        " into {number} pieces| with a sound like {shape}| in front of {thing_seen}| down the middle"
-        "| and scared {two} {beasts}"
-    ),
-    "mend_tail": (
-        "| until it was as good as new| in {number} minutes| with {number} little drops and knots"
-        "| and only {number} cracks could still be seen|, as {carefully} as a~ {stranger}"
-        "| while {a_beast} {watched}| and put {pattern_on} over the crack"
-    ),
-    "growled": "growled like {shape}|showed {two} sharp teeth|stamped and snorted {speed}|made a noise like {a_beast}",
-    "ate_it": "ate it in {number} bites|sniffed it {number} times, ate it|swallowed it whole|ate it {speed}",
-    "eat_tail": (
-        "| with some {drink}| and left {number} crumbs for {a_beast}| under a~ {size} {tree}"
-        "| next to {thing_seen}| and licked {his} {part}"
-    ),
-    "share_tail": (
-        " under a~ {size} {tree}| with some {drink}|, {number} bites for each of them| next to {thing_seen}"
-        "| and gave the crumbs to {a_beast}"
-    ),
-    "cook_tail": (
-        "| with a pinch of salt| with {sweet} on top| for {number} hours| until it smelled of {smell}"
-        "| and stirred it {number} times| in a~ {look} {made} pan"
-    ),
-    "build_tail": (
-        "| {number} feet high| with {pattern_on} painted on it| in {number} hours| between {two} {trees}"
-        "| and sat down on a~ {look} {houseware}"
-    ),
-    "use_tail": (
-        " until {meal}| and invited {a_beast}| with some {drink}| and ate {sweet} there| and {gaze} {thing_seen}"
-    ),
-    "laughed": "laughed|smiled|sang {speed}|cheered",
-    "part_of_day": "rest of the day|time until {meal}|next {number} hours",
-    "plant_tail": (
-        "|, {number} inches deep| and patted the ground flat| next to {number} {colour} {flowers}"
-        "| and chased away {two} {insects}"
-    ),
-    "morning_word": "morning|evening|day|noon",
-    "sleep_tail": (
-        " for {number} hours| and dreamed of {thing_seen}| under a~ {size} {tree} leaf| next to {thing_seen}"
-        "| like {a_beast}"
-    ),
-    "wake_tail": (
-        " when {two} {birds} began to sing| because {a_beast} was tickling {him}| and felt as fresh as {a_flower}"
-        "| and looked straight at {thing_seen}"
-    ),
-    "a_flower": "a~ {flower} in {season}|a {colour} {flower}",
-    "wait_tail": (
-        " for {number} hours| until {two} {birds} had flown by| next to {thing_seen}"
-        "| and drew {thing_seen} in the dust| like {a_beast}"
-    ),
-    "grow_how": (
-        "as tall as {a_beast}|up to the {house}|by {number} inches and had {number} {colour} leaves"
-        "|into a plant with {two} {colour} leaves"
-    ),
-    "play_tail": (
-        " until {meal}| until {two} {birds} went to sleep| for {number} hours| near {thing_seen}"
-        "| and laughed like {a_beast}| under a~ {size} {tree}"
-    ),
-    "thank_how": (
-        "{number} times|with all {his} heart|and gave {bhim} {two} {colour} {flowers}"
-        "|and promised {bhim} some {sweet}|with a bow like a~ {stranger}"
-    ),
-    "hug_tail": (
-        "| and gave {bhim} some {sweet}| and hummed a song about {beasts}| under a~ {size} {tree}"
-        "| while {a_beast} {watched}| and patted {bhis} {part}"
-    ),
-    "comfort_how": (
-        "with a story about {thing_seen}|with some {drink} and {sweet}|and counted {two} {birds} with {bhim}"
-    ),
-    "comfort_story": "about {memory}|a story about {thing_seen}|a joke about {a_beast}",
-    "sad_tail": (
-        " and did not even look at {thing_seen}| and let {his} {part} hang"
-        "| and wanted neither {sweet} nor {drink}| until {a_beast} came and sat next to {him}"
-        "|, as quietly as {quiet_thing}"
-    ),
-    "sad_effect": (
-        "{he} did not even look at {thing_seen}|{number} tears ran down {his} nose|{he} forgot {meal}"
-        "|even {two} {insects} fell silent"
-    ),
-    "glad_tail": (
-        " and jumped over {thing_seen}| and sang {speed}| and spun around {number} times| like {a_beast}"
-        "| and laughed until {his} {part} shook"
-    ),
-    "glad_effect": (
-        "{he} jumped {number} times|{he} sang to {thing_seen}|{he} kissed {a_beast}|{he} forgot {meal}"
-        "|{his} {part} turned red"
-    ),
+    "invite": "invited {B} to a meal of {dish} and {sweet}|asked {B} to stay for {dish} and {sweet}",
 }

@@ -3,10 +3,52 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from fledge.world.stories import lexicon
 from fledge.world.stories.rules import Event, World
 from fledge.world.stories.tell import Cast
+
+Options = tuple[str, ...]
+
+
+@cache
+def _fitting(noun: str) -> tuple[Options, Options, Options]:
+    """The looks, sizes and colours that suit a thing."""
+    if noun in lexicon.FOODS:
+        sizes = lexicon.TREASURE_SIZES
+        return (lexicon.FOOD_LOOKS if " " not in noun else ("fresh", "tasty", "sweet")), sizes, ()
+    if noun in lexicon.DISHES or noun in lexicon.BUILDS:
+        return lexicon.PLAIN_LOOKS[2:], lexicon.TREASURE_SIZES, ()
+    if noun in lexicon.SEEDS:
+        return (
+            ("strange", "round", "smooth", "fine"),
+            ("big", "small", "little", "large", "tiny"),
+            ("brown", "black", "white"),
+        )
+    if noun in lexicon.WEAR or noun in (
+        "kite",
+        "doll",
+        "puppet",
+        "balloon",
+        "sheet",
+        "sack",
+        "umbrella",
+        "paper plane",
+    ):
+        sizes = (
+            lexicon.SIZES if noun in ("scarf", "ribbon", "belt", "coat", "cloak", "shawl") else lexicon.TREASURE_SIZES
+        )
+        return lexicon.CLOTH_LOOKS, sizes, lexicon.COLOURS
+    if noun in lexicon.TOYS or noun in lexicon.TREASURES:
+        return lexicon.HARD_LOOKS, lexicon.TREASURE_SIZES, lexicon.COLOURS
+    sizes = (
+        lexicon.SIZES
+        if noun in ("ladder", "pole", "rope", "fishing rod", "oar", "plank", "board")
+        else ("big", "small", "little")
+    )
+    painted = noun not in ("pile of bricks", "bundle of sticks", "bag of nails", "needle", "screw", "hook", "saw")
+    return lexicon.PLAIN_LOOKS, sizes, ("red", "blue", "green", "yellow", "brown", "white", "grey") if painted else ()
 
 
 class Stage:
@@ -44,7 +86,7 @@ class Stage:
     def thing(self, nouns: tuple[str, ...] | list[str]) -> str:
         noun = self.fresh(nouns)
         food = noun in lexicon.FOODS
-        looks = lexicon.FOOD_LOOKS if food else lexicon.LOOKS
+        looks, sizes, colours = _fitting(noun)
         ordered = [w for w in self.wanted if w in lexicon.ADJECTIVES and w not in self.used]
         materials = lexicon.MATERIALS_OF.get(noun, "").split()
         adjectives: list[str] = []
@@ -57,9 +99,9 @@ class Stage:
         if draw < 0.5 and not adjectives:
             adjectives.append(self.choice(looks))
         elif draw < 0.75 and not adjectives:
-            adjectives.append(self.choice(lexicon.SIZES))
-        if not food and not any(a in lexicon.COLOURS for a in adjectives) and self.chance(0.6):
-            adjectives.append(self.choice(lexicon.COLOURS))
+            adjectives.append(self.choice(sizes))
+        if colours and not any(a in lexicon.COLOURS for a in adjectives) and self.chance(0.6):
+            adjectives.append(self.choice(colours))
         metal = {"gold", "silver", "copper", "brass"}
         if materials and not any(a in lexicon.MATERIALS for a in adjectives) and self.chance(0.45):
             fitting = [m for m in materials if not (metal & {m}) or not any(a in lexicon.COLOURS for a in adjectives)]
@@ -127,6 +169,7 @@ class Stage:
         return self.fresh(options or tuple(lexicon.PLACES))
 
     def spot(self, place: str) -> str:
+        looks = lexicon.SPOT_LOOKS_IN if lexicon.PLACES[place][2] else lexicon.SPOT_LOOKS_OUT
         table = lexicon.SPOTS_IN if lexicon.PLACES[place][2] else lexicon.SPOTS_OUT
         while True:
             noun = self.choice(list(table))
@@ -134,7 +177,7 @@ class Stage:
             if key not in self.used:
                 self.used.add(key)
                 break
-        look = self.choice(lexicon.SPOT_LOOKS) + " " if self.chance(0.5) and " " not in noun else ""
+        look = self.choice(looks) + " " if self.chance(0.5) and " " not in noun else ""
         return f"{self.choice(table[noun].split())} the {look}{noun}"
 
     def ground(self, place: str) -> str:
@@ -145,7 +188,7 @@ class Stage:
                 return spot
 
     def treetop(self) -> str:
-        look = self.choice(lexicon.SPOT_LOOKS) + " " if self.chance(0.5) else ""
+        look = self.choice(lexicon.TREE_LOOKS) + " " if self.chance(0.5) else ""
         return f"{self.choice(('in', 'at the top of'))} the {look}{self.choice(lexicon.TREES)}"
 
     # acting -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,14 @@ class Slot(str):
     """A hole in a wording that the realiser fills from the state."""
 
 
+class Here(tuple[Any, ...]):
+    """All alternatives of a rule whose reading depends on where one is; ``readings`` are those for each surrounding."""
+
+    readings: tuple[tuple[Any, ...], ...]
+
+
+IN, FAIR, ROUGH = range(3)  # indoors; outdoors in fair weather; outdoors in rain, snow or fog
+_SURROUNDINGS = (("any", "all", "in"), ("any", "all", "out", "fair"), ("all", "out", "rough"))
 Part = Any  # str | Slot | tuple[Wording, ...]
 Wording = tuple[Part, ...]
 
@@ -32,8 +40,19 @@ class Grammar:
 
     def rule(self, name: str) -> tuple[Wording, ...]:
         if name not in self._rules:
-            self._rules[name] = self.alternatives(self._texts[name])
+            self._rules[name] = (
+                self._here(name.removesuffix("_here"))
+                if name.endswith("_here")
+                else self.alternatives(self._texts[name])
+            )
         return self._rules[name]
+
+    def _here(self, base: str) -> Here:
+        names = ("any", "all", "out", "in", "fair", "rough")
+        parts = {n: self.rule(f"{base}_{n}") for n in names if f"{base}_{n}" in self._texts}
+        rule = Here(wording for n in names for wording in parts.get(n, ()))
+        rule.readings = tuple(tuple(wording for n in group for wording in parts.get(n, ())) for group in _SURROUNDINGS)
+        return rule
 
     def alternatives(self, text: str) -> tuple[Wording, ...]:
         return tuple(self.compile(piece) for piece in split_alternatives(text))
@@ -56,18 +75,6 @@ class Grammar:
             parts.append(text[end:])
         return tuple(parts)
 
-    def regex(self, wording: Wording, slot: Callable[[str], str]) -> str:
-        return "".join(self._part_regex(part, slot) for part in wording)
-
-    def _part_regex(self, part: Part, slot: Callable[[str], str]) -> str:
-        if isinstance(part, Slot):
-            return slot(part)
-        if isinstance(part, str):
-            return re.escape(part).replace("a\\~", "an?").replace("\\ ", " ")
-        if all(len(w) == 1 and type(w[0]) is str and w[0].isalpha() and w[0].islower() for w in part) and len(part) > 4:
-            return "[a-z]+"  # an open class of words: the reader checks the vocabulary of the whole sentence once
-        return "(?:" + "|".join(self.regex(wording, slot) for wording in part) + ")"
-
 
 def split_alternatives(text: str) -> list[str]:
     pieces, depth, start = [], 0, 0
@@ -88,23 +95,28 @@ def uncapitalized(text: str) -> str:
     return "|".join(piece[:1].lower() + piece[1:] if piece[:2] != "I " else piece for piece in split_alternatives(text))
 
 
-def expand(wording: Wording, fill: Callable[[str], str], random: Callable[[], float], out: list[str]) -> None:
-    """Appends the words of one random reading of ``wording`` to ``out``."""
+def expand(
+    wording: Wording, fill: Callable[[str], str], random: Callable[[], float], out: list[str], where: int = FAIR
+) -> None:
+    """Appends the words of one random reading of ``wording`` to ``out``, as it suits the surrounding ``where``."""
     for part in wording:
         kind = part.__class__
         if kind is str:
             out.append(part)
         elif kind is tuple:
-            expand(part[int(random() * len(part))], fill, random, out)
+            expand(part[int(random() * len(part))], fill, random, out, where)
+        elif kind is Here:
+            readings = part.readings[where]
+            expand(readings[int(random() * len(readings))], fill, random, out, where)
         else:
             out.append(fill(part))
 
 
-_ARTICLE = re.compile(r"\b([aA])~(?= ([aeiou])?)")
+_ARTICLE = re.compile(r"\b([aA])~(?= ((?!uni|use|one|eu)[aeiou]|hour|honest)?)")
 
 
 def articles(text: str) -> str:
-    """``a~ apple`` becomes ``an apple``; no word of the lexicon breaks the rule of the first letter."""
+    """``a~ apple`` becomes ``an apple``; the letter decides but in words such as "uniform" or "hour"."""
     if "~" not in text:
         return text
     return _ARTICLE.sub(lambda m: m[1] + "n" if m[2] else m[1], text)

@@ -59,7 +59,7 @@ GUARDS = ("dog", "goat", "wolf", "bear", "donkey", "cow", "ram")
 TRAITS = tuple(
     word_list("""
     kind brave shy clever curious cheerful gentle stubborn lazy proud patient quiet noisy busy dreamy
-    polite careful friendly merry silly hungry sleepy tiny young small thin strong quick
+    polite careful friendly merry silly hungry sleepy tiny young small thin strong lively
     """)
 )
 GROWN_TRAITS = tuple(
@@ -183,7 +183,7 @@ FOODS: tuple[str, ...] = tuple(
     "box of raisins",
 )
 DISHES: tuple[str, ...] = ("stew", "pudding", "salad", "dumpling", "birthday cake", "fruit pie", "omelette", "pasty")
-BUILDS: tuple[str, ...] = ("tree house", "raft", "snow fort", "bird house", "scarecrow", "go-cart", "den", "swing")
+BUILDS: tuple[str, ...] = ("tree house", "raft", "fort", "bird house", "scarecrow", "go-cart", "den", "swing")
 BUILD_PARTS: dict[str, str] = {
     "plank": "wooden",
     "wheel": "wooden iron",
@@ -193,6 +193,41 @@ BUILD_PARTS: dict[str, str] = {
     "bundle of sticks": "",
     "sheet": "cloth",
     "can of paint": "",
+}
+# what a dish is cooked from and a thing is built from
+RECIPES: dict[str, tuple[str, ...]] = {
+    "stew": ("carrot", "turnip", "potato", "onion", "sausage", "cabbage", "cob of corn", "pumpkin"),
+    "pudding": (
+        "jar of jam",
+        "bag of sugar",
+        "bottle of milk",
+        "egg",
+        "pot of cream",
+        "box of raisins",
+        "bag of flour",
+    ),
+    "salad": ("radish", "cabbage", "onion", "carrot", "egg", "slice of cheese", "potato"),
+    "dumpling": ("potato", "bag of flour", "plum", "egg", "onion", "jar of jam"),
+    "birthday cake": (
+        "egg",
+        "bag of flour",
+        "bag of sugar",
+        "pot of cream",
+        "bottle of milk",
+        "jar of honey",
+        "walnut",
+    ),
+    "fruit pie": ("apple", "pear", "plum", "peach", "cherry", "bag of flour", "bag of sugar", "grape", "fig"),
+    "omelette": ("egg", "onion", "slice of cheese", "potato", "pot of cream", "bottle of milk", "sausage"),
+    "pasty": ("potato", "onion", "carrot", "slice of cheese", "bag of flour", "sausage", "turnip"),
+    "tree house": ("plank", "board", "can of paint", "bundle of sticks"),
+    "raft": ("plank", "board", "bundle of sticks"),
+    "fort": ("plank", "board", "pile of bricks", "bundle of sticks", "sheet"),
+    "bird house": ("plank", "board", "can of paint"),
+    "scarecrow": ("sack", "sheet", "bundle of sticks", "plank"),
+    "go-cart": ("wheel", "board", "plank", "can of paint"),
+    "den": ("sheet", "sack", "bundle of sticks", "board"),
+    "swing": ("board", "plank", "can of paint"),
 }
 SEEDS: tuple[str, ...] = ("seed", "bean", "acorn", "bulb", "cutting")
 
@@ -215,13 +250,22 @@ COLOURS = tuple(word_list("red blue green yellow orange purple pink brown black 
 SIZES = tuple(word_list("big small little large tiny long"))
 LOOKS = tuple(
     word_list("""
-    old new shiny pretty soft heavy light round striped spotted plain painted dusty lovely bright smooth
-    strange fine crooked simple clean beautiful funny rare
+    old new shiny pretty soft heavy light striped spotted plain painted lovely bright smooth
+    strange fine simple clean beautiful funny rare
     """)
 )
-FOOD_LOOKS = tuple(word_list("fresh sweet ripe warm juicy crisp tasty plump"))
+# what suits anything, what is made of cloth, and what is hard
+PLAIN_LOOKS = tuple(word_list("old new strange fine simple clean"))
+CLOTH_LOOKS = tuple(
+    word_list("old new pretty soft light striped spotted plain lovely bright fine simple clean beautiful funny warm")
+)
+HARD_LOOKS = tuple(
+    word_list("old new shiny pretty heavy light painted lovely smooth strange fine simple clean beautiful funny rare")
+)
+TREASURE_SIZES = tuple(word_list("big small little large tiny"))
+FOOD_LOOKS = tuple(word_list("fresh sweet warm tasty round fine"))
 MATERIALS = tuple(sorted({m for row in MATERIALS_OF.values() for m in row.split()}))
-ADJECTIVES: tuple[str, ...] = tuple(dict.fromkeys((*SIZES, *LOOKS, *FOOD_LOOKS, *COLOURS, *MATERIALS)))
+ADJECTIVES: tuple[str, ...] = tuple(dict.fromkeys((*SIZES, *LOOKS, *CLOTH_LOOKS, *FOOD_LOOKS, *COLOURS, *MATERIALS)))
 
 # place -> (where one is, where one goes, indoors?)
 PLACES: dict[str, tuple[str, str, bool]] = {
@@ -230,9 +274,9 @@ PLACES: dict[str, tuple[str, str, bool]] = {
     ),
     **dict.fromkeys(word_list("wood meadow garden orchard park field valley yard square market"), ("in", "to", False)),
     **dict.fromkeys(
-        word_list("barn cave mill library attic cellar stable workshop kitchen bakery"), ("in", "into", True)
+        word_list("barn hut mill library attic cellar stable workshop kitchen bakery"), ("in", "into", True)
     ),
-    **dict.fromkeys(word_list("school shop tower castle inn greenhouse station tent"), ("in", "to", True)),
+    **dict.fromkeys(word_list("school shop tower castle inn greenhouse station cottage"), ("in", "to", True)),
     **dict.fromkeys(word_list("hill pier playground island"), ("on", "to", False)),
 }
 OUTDOORS = tuple(p for p, (_, _, indoors) in PLACES.items() if not indoors)
@@ -273,7 +317,10 @@ SPOTS_IN |= {
     "coat rack": "behind under",
 }
 SPOT_NOUNS: tuple[str, ...] = (*SPOTS_OUT, *SPOTS_IN)
-SPOT_LOOKS = tuple(word_list("old big little mossy dark dusty wooden broken green narrow crooked low wide"))
+SPOT_LOOKS_OUT = tuple(word_list("old big little mossy dark low crooked"))
+SPOT_LOOKS_IN = tuple(word_list("old big little dusty dark narrow low"))
+TREE_LOOKS = tuple(word_list("old big tall crooked mossy"))
+SPOT_LOOKS = tuple(dict.fromkeys((*SPOT_LOOKS_OUT, *SPOT_LOOKS_IN, *TREE_LOOKS)))
 TREES = tuple(word_list("oak elm birch pine willow maple beech chestnut"))
 
 WEATHERS = ("sunny", "rainy", "windy", "snowy", "foggy", "cloudy")

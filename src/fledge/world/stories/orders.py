@@ -39,7 +39,7 @@ VERB_KINDS: dict[str, tuple[str, ...]] = {
 }
 VERB_PLOTS: dict[str, tuple[str, ...]] = {
     "find": ("lost",),
-    "lose": ("lost", "stuck"),
+    "lose": ("lost", "stuck", "borrowed"),
     "search": ("lost",),
     "break": ("broken",),
     "mend": ("broken",),
@@ -52,7 +52,7 @@ VERB_PLOTS: dict[str, tuple[str, ...]] = {
     "cook": ("make",),
     "build": ("make",),
     "give": ("gift",),
-    "promise": ("make", "gift", "growing"),
+    "promise": ("borrowed", "make", "gift", "growing"),
     "swap": ("make", "gift", "growing"),
     "ask": ("make", "gift", "lost"),
     "refuse": ("make", "gift", "growing"),

@@ -88,7 +88,7 @@ def refused(s: Stage, hero: str, thing: str) -> None:
 
 
 def lost(s: Stage, hero: str, ending: str) -> str:
-    thing = s.thing(tuple(lexicon.WEAR) if ending == "funny" else KEEPSAKES)
+    thing = s.thing(("hat", "cap", "bonnet", "crown", "mask") if ending == "funny" else KEEPSAKES)
     s.do("own", hero, X=thing)
     if s.chance(0.4):
         s.do("play" if thing in lexicon.TOYS else "glad_have", hero, X=thing)
@@ -134,13 +134,12 @@ def lost(s: Stage, hero: str, ending: str) -> str:
 
 
 def stuck(s: Stage, hero: str, ending: str) -> str:
-    thing = s.thing(
-        ("kite", "balloon", "ball", "paper plane", "hat", "hoop", "feather", "scarf", "cap", "boot", "shoe")
-    )
+    thing = s.thing(("kite", "balloon", "ball", "paper plane", "hat", "hoop", "feather", "scarf", "cap", "ribbon"))
     s.do("own", hero, X=thing)
     if s.where(hero) not in lexicon.OUTDOORS:
         s.do("carry", hero, X=thing, P=s.new_place(lexicon.OUTDOORS))
-    s.do("play", hero, X=thing)
+    if thing in lexicon.TOYS:
+        s.do("play", hero, X=thing)
     place = s.where(hero)
     s.do("fly_off", hero, X=thing, S=s.treetop())
     s.do("too_high", hero, X=thing)
@@ -170,7 +169,7 @@ def stuck(s: Stage, hero: str, ending: str) -> str:
         obtain(s, hero, tool)
         s.go(hero, place, tool)
         s.do("reach", hero, X=thing, Y=tool)
-    s.do("glad_have" if s.chance(0.5) else "play", hero, X=thing)
+    s.do("play" if thing in lexicon.TOYS and s.chance(0.5) else "glad_have", hero, X=thing)
     return thing
 
 
@@ -227,7 +226,13 @@ def broken(s: Stage, hero: str, ending: str) -> str:
     tool = s.thing(tuple(lexicon.MENDERS))
     s.do("need", hero, X=thing, Y=tool)
     obtain(s, hero, tool)
-    s.do("mend", hero, X=thing, Y=tool)
+    if friend and s.chance(0.6):
+        s.go(hero, s.where(friend), tool)
+        s.do("mend_both", hero, friend, X=thing, Y=tool)
+        if thing in lexicon.TOYS:
+            s.do("play_both", hero, friend, X=thing)
+    else:
+        s.do("mend", hero, X=thing, Y=tool)
     s.do("glad_have", hero, X=thing)
     return thing
 
@@ -235,9 +240,10 @@ def broken(s: Stage, hero: str, ending: str) -> str:
 def make(s: Stage, hero: str, ending: str) -> str:
     cooking = s.chance(0.6) and not any(w == "build" or w in lexicon.BUILDS for w in s.wanted)
     thing = s.thing(lexicon.DISHES if cooking else lexicon.BUILDS)
-    parts = lexicon.FOODS if cooking else tuple(lexicon.BUILD_PARTS)
+    parts = lexicon.RECIPES[thing]
     first, second = s.thing(parts), s.thing(parts)
-    home = s.where(hero)
+    kitchens = tuple(p for p in ("kitchen", "bakery", "inn", "castle") if p not in s.used)
+    home = s.new_place(kitchens if cooking else lexicon.OUTDOORS)
     s.do("plan_make", hero, X=thing, Y=first, Z=second)
     obtain(s, hero, first)
     if ending == "sad":
@@ -311,6 +317,40 @@ def growing(s: Stage, hero: str, ending: str) -> str:
     return thing
 
 
+def borrowed(s: Stage, hero: str, ending: str) -> str:
+    """A thing is lent on a promise: it comes back, or its loss has to be told."""
+    thing = s.thing((*lexicon.TOYS, *lexicon.TREASURES))
+    place = s.new_place()
+    owner = meet_someone(s, hero, place)
+    s.do("hold", owner, owner, Y=thing)
+    s.do("ask_for", hero, owner, Y=thing)
+    s.do("agree", owner, hero, Y=thing)
+    s.do("lend", owner, hero, Y=thing)
+    s.do("promise", hero, owner, Y=thing)
+    s.do("carry", hero, X=thing, P=s.new_place())
+    if thing in lexicon.TOYS:
+        if s.chance(0.5):
+            s.do("play_both", hero, meet_someone(s, hero), X=thing)
+        else:
+            s.do("play", hero, X=thing)
+    elif s.chance(0.5):
+        s.do("show", hero, meet_someone(s, hero), X=thing)
+    if ending == "happy":
+        s.go(hero, place, thing)
+        s.do("bring_back", hero, owner, X=thing)
+        s.do("thank", owner, hero)
+        if s.chance(0.5):
+            s.do("invite", owner, hero)
+        return thing
+    s.do("lose", hero, X=thing)
+    s.do("sad_lost", hero, X=thing)
+    s.do("search", hero, X=thing, S=s.spot(s.where(hero)))
+    s.go(hero, place)
+    s.do("confess", hero, owner, X=thing)
+    s.do("not_forgive" if ending == "sad" else "forgive", owner, hero)
+    return thing
+
+
 PLOTS: dict[str, tuple[Plot, tuple[str, ...]]] = {
     "lost": (lost, ("happy", "sad", "funny", "wise")),
     "stuck": (stuck, ("happy", "sad", "funny", "wise")),
@@ -318,5 +358,6 @@ PLOTS: dict[str, tuple[Plot, tuple[str, ...]]] = {
     "broken": (broken, ("happy", "sad", "wise")),
     "make": (make, ("happy", "sad", "funny", "wise")),
     "gift": (gift, ("happy", "sad", "funny", "wise")),
+    "borrowed": (borrowed, ("happy", "sad", "wise")),
     "growing": (growing, ("happy", "sad", "wise")),
 }

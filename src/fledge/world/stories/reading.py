@@ -18,7 +18,7 @@ GENDERS: dict[str, str] = {
 _PRONOUN_OF = {"he": "he", "him": "he", "his": "he", "himself": "he", "she": "she", "her": "she", "herself": "she"}
 _SUBJECT = re.compile(r"\b(?:C\d+|he|she)\b(?!')")
 _JOINT = re.compile(r" and ")
-_LIKENESS = re.compile(r" (?=like |as |while |before |with )")
+_LIKENESS = re.compile(r" (?=like |as |while |before |with |in |without )")
 _WORD = re.compile(r"[a-z][a-z'-]*")
 MAX_SENTENCE = 500
 
@@ -183,7 +183,7 @@ class Reader:
         self, kind: str, match: re.Match[str], tagged: Tagged, reading: Reading, subject: str, listener: str = ""
     ) -> None:
         slots: dict[str, str] = {"A": subject, "B": listener}
-        kind, _, constant = kind.partition(":")
+        kind, _, constant = kind.partition("/")[0].partition(":")
         if constant:
             slots["P"] = constant
         others: list[str] = []

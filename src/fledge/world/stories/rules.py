@@ -34,7 +34,6 @@ RULES: dict[str, str] = {
     "hold": "B.met !Y.met -> Y.met=yes Y.holder=B Y.owner=B Y.cond=fine",
     "see": "A.at !X.met -> X.met=yes X.at=A.at X.spot=S X.cond=fine",
     "guard": "A.at !B.met X.at=A.at -> B.met=yes B.at=A.at X.guard=B",
-    "want": "A.met -> A.goal=X X.heard=yes",
     "wish_for": "A.met B.met A!=B -> A.goal=X X.heard=yes B.wish=X",
     "plan_make": "A.met !X.met -> A.goal=X X.heard=yes Y.heard=yes Z.heard=yes X.parts=Y X.parts2=Z",
     # places
@@ -45,7 +44,7 @@ RULES: dict[str, str] = {
     # things that change hands
     "take": "X.at A.at=X.at !X.holder !X.stuck !X.guard !X.afloat -> X.holder=A X.at= X.spot=",
     "give": "X.holder=A A!=B A.at=B.at -> X.holder=B B.gift=A",
-    "bring_back": "X.holder=A A!=B A.at=B.at X.owner=B -> X.holder=B",
+    "bring_back": "X.holder=A A!=B A.at=B.at X.owner=B -> X.holder=B B.gift=A",
     "swap": "X.holder=A Y.holder=B A!=B A.at=B.at -> X.holder=B Y.holder=A A.gift=B",
     "show": "X.holder=A A!=B A.at=B.at",
     "carry": "X.holder=A A.at A.at!=P -> A.at=P",

@@ -1,283 +1,221 @@
-"""Rules for everything that colours a story without changing its state: sights, sounds, weather, memories, likenesses.
-
-Nouns here never name a thing, place, spot or character of the state (``lexicon.py``).
-"""
+"""What colours a story without changing its state: sights, weather, small doings, memories, manners of acting."""
 
 from __future__ import annotations
 
-WORDS: dict[str, str] = {
-    "colour": "red|blue|green|yellow|purple|pink|brown|black|white|grey|golden|silver",
-    "size": "big|small|little|tall|tiny|huge|thin|fat|long|wide|short|vast|flat|narrow|round|slim|broad|middling",
-    "look": (
-        "old|new|pretty|dusty|crooked|bright|striped|spotted|muddy|shaggy|sleepy|noisy|lonely|plain|fine|rusty"
-        "|proud|lazy|hungry|gentle|clumsy|wild|calm|cosy|faded|hollow|silent|sticky|curly|smelly|damp|grumpy"
-        "|elegant|modern|odd|famous|heavy|wobbly"
-    ),
-    "bird": "{bird0}|{bird0}|{mood2} {bird0}",
-    "birds": "{birds0}|{birds0}|{mood2} {birds0}",
-    "insect": "{insect0}|{insect0}|{mood2} {insect0}",
-    "insects": "{insects0}|{insects0}|{mood2} {insects0}",
-    "beast": (
-        "{bird}|{insect}|puppy|calf|lizard|bat|shrew|newt|kitten|chick|foal|piglet|weasel|hare|seal|camel|zebra"
-        "|tiger|lion|monkey|crab|gecko|rat|duckling"
-    ),
-    "beasts": (
-        "{birds}|{insects}|puppies|calves|sheep|horses|lizards|bats|shrews|newts|kittens|chicks|foals|piglets"
-        "|weasels|hares|seals|camels|zebras|tigers|lions|monkeys|crabs|geckos|rats|ducklings"
-    ),
-    "flower": (
-        "daisy|poppy|tulip|rose|violet|buttercup|lily|dandelion|bluebell|thistle|snowdrop|primrose|sunflower"
-        "|pansy|marigold|crocus|clover"
-    ),
-    "flowers": "{flowers0}|{flowers0}|{scent} {flowers0}",
-    "tree": "oak|elm|birch|pine|willow|maple|beech|chestnut|holly|poplar|larch",
-    "trees": "{trees0}|{trees0}|{leafy} {trees0}",
-    "houseware": "{houseware0}|{houseware0}|{worn} {houseware0}",
-    "housewares": "{housewares0}|{housewares0}|{worn} {housewares0}",
-    "vehicle": "{vehicle0}|{vehicle0}|{worn} {vehicle0}",
-    "stranger": "{stranger0}|{stranger0}|{mood2} {stranger0}",
-    "uncle": "uncle|aunt|godmother|big brother|big sister|great-aunt|little brother|little sister",
-    "bird0": (
-        "sparrow|lark|finch|wren|gull|thrush|magpie|swallow|heron|cuckoo|kingfisher|pheasant|stork|crane|falcon"
-        "|hawk|peacock|penguin"
-    ),
-    "birds0": (
-        "sparrows|larks|finches|wrens|gulls|magpies|swallows|herons|cuckoos|kingfishers|pheasants|storks|cranes"
-        "|falcons|hawks|peacocks|penguins|thrushes"
-    ),
-    "insect0": (
-        "bee|beetle|moth|cricket|ladybird|spider|snail|worm|wasp|grasshopper|caterpillar|ant|gnat|slug|butterfly"
-        "|dragonfly"
-    ),
-    "insects0": (
-        "bees|beetles|moths|crickets|ladybirds|spiders|snails|worms|wasps|grasshoppers|caterpillars|ants|gnats"
-        "|slugs|butterflies|dragonflies"
-    ),
-    "houseware0": (
-        "plate|spoon|fork|kettle|pillow|blanket|lamp|jug|tray|mug|towel|teacup|thimble|sponge|lid|ladle|barrow"
-        "|saucer|carpet|suitcase|globe|bathtub|parcel|notebook|pencil|crayon|slipper|trumpet|flag"
-        "|anchor|telescope|paddle|pitchfork|shovel|stamp|cushion"
-    ),
-    "housewares0": (
-        "plates|spoons|forks|kettles|pillows|blankets|lamps|jugs|trays|mugs|towels|teacups|thimbles|sponges|lids"
-        "|ladles|barrows|saucers|carpets|suitcases|globes|bathtubs|parcels|notebooks|pencils|crayons"
-        "|slippers|trumpets|flags|anchors|telescopes|paddles|pitchforks|shovels|stamps|cushions"
-    ),
-    "vehicle0": (
-        "bus|truck|wheelbarrow|tractor|ship|barge|bicycle|van|sleigh|ferry|coach|canoe|tram|lorry|steamer|glider"
-        "|scooter|trolley"
-    ),
-    "stranger0": (
-        "nurse|juggler|judge|barber|dancer|milkmaid|hunter|knight|prince|poet|plumber|lady|gentleman|piper"
-        "|printer|drummer|skater|waiter|mayor|dentist|pilot|porter|student|tourist|grocer|clerk|beekeeper|pirate"
-        "|princess|magician"
-    ),
-    "flowers0": (
-        "daisies|poppies|tulips|roses|violets|buttercups|lilies|dandelions|bluebells|thistles|primroses"
-        "|sunflowers|pansies|marigolds|snowdrops|nettles"
-    ),
-    "trees0": "oaks|elms|birches|pines|willows|maples|beeches|chestnuts|poplars|larches",
-    "mood2": (
-        "shy|brave|friendly|merry|restless|cheeky|angry|nervous|playful|drowsy|busy|timid|clever|jolly|nosy"
-        "|stubborn|dreamy|solemn"
-    ),
-    "worn": (
-        "cracked|bent|chipped|borrowed|forgotten|polished|cheap|spare|dented|patched|splendid|scratched|precious"
-        "|used|second-hand"
-    ),
-    "scent": "fresh|wilted|sweet|late|early|frosty|pale|fragrant|tall|delicate",
-    "leafy": "leafy|bare|mossy|swaying|ancient|lofty|twisted|slender|gnarled|sturdy",
-    "gaze": (
-        "looked at|stared at|gazed at|blinked at|nodded at|frowned at|smiled at|waved to|pointed at|whistled at"
-        "|winked at|bowed to"
-    ),
-    "watched": "looked on|watched|yawned|blinked|stood by|snored|listened|sneezed|giggled|nodded|stared|clapped",
-    "two": "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|a dozen|twenty",
-    "number": "two|three|four|five|six|seven|eight|nine|ten",
-    "drink": (
-        "tea|cocoa|milk|lemonade|cider|water|juice|broth|coffee|buttermilk|berry juice|ginger tea|mint tea"
-        "|hot chocolate"
-    ),
-    "dish": (
-        "porridge|noodles|toast|rice|pea soup|scrambled eggs|baked beans|oatmeal|custard|fish|stewed apples"
-        "|rye bread|mashed turnips|roast goose|leek soup|fried mushrooms|spinach|lentils|macaroni|pickles"
-    ),
-    "sweet": (
-        "toffee|fudge|jelly|ice cream|gingerbread|candy|chocolate|marzipan|whipped cream|honeycomb|nougat"
-        "|liquorice|shortbread|sponge cake|caramel|doughnuts|lollipops|cinnamon rolls|meringue"
-    ),
-    "smell": (
-        "smoke|{dish}|{sweet}|wet wool|{flowers}|mint|fresh paint|cut grass|soap|hay|old paper|sea salt|lavender"
-        "|pine needles"
-    ),
-    "weekday": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
-    "season": "spring|summer|autumn|winter",
-    "month": "March|April|May|July|September|October",
-    "meal": "breakfast|lunch|dinner|supper|tea",
-    "part": "ear|nose|tummy|chin|knee|elbow|cheek|left foot|right foot|thumb|neck|left shoulder|right shoulder",
-    "cloth": "jacket|dress|jumper|waistcoat|vest|trousers|skirt|shirt|nightgown|raincoat",
-    "pattern": (
-        "{colour} spots|{colour} stripes|{colour} stars|{number} {colour} pockets|{colour} squares|a {colour} collar"
-    ),
-    "made": "wooden|tin|glass|paper|clay|stone|iron|copper|straw",
-    "shape": "{a_beast}|a~ {vehicle}|a~ {houseware}|a {size} {flower}|a~ {tree} leaf|a judge's nose|a sleeping {beast}",
-    "a_beast": (
-        "a~ {size} {beast}|a {colour} {beast}|a~ {look} {beast}|a~ {size}, {look} {beast}"
-        "|a~ {look} {colour} {beast}|a~ {size} {colour} {beast}"
-    ),
-    "house": "roof|chimney|window|front door|porch|balcony|gutter|doorstep",
-    "near": "nearby|far away|close by|somewhere|in the distance|not far off|high above|down below",
-    "job": (
-        "{jobbing} the {size} {housewares}|{jobbing} {number} {look} {housewares}|{jobbing} a {colour} {cloth2}"
-        "|{jobbing} the {look} {houseware}|{jobbing} {housewares} and {housewares}"
-    ),
-    "jobbing": (
-        "washing|counting|selling|painting|dusting|drying|polishing|packing|scrubbing|sorting|mending|drawing"
-        "|stacking|hiding|moving|weighing|carrying|wrapping"
-    ),
-    "cloth2": (
-        "jacket|dress|jumper|waistcoat|vest|skirt|shirt|nightgown|raincoat|robe|uniform|sweater|tunic|kilt|blouse"
-    ),
-    "speed": (
-        "slowly|quickly|quietly|loudly|softly|lazily|merrily|happily|sadly|proudly|gently|boldly|sweetly|wildly"
-        "|politely|calmly|neatly|bravely"
-    ),
-    "thing_seen": (
-        "a~ {size} {vehicle}|{a_beast}|{two} {colour} {beasts}|a~ {stranger} with a~ {look} {houseware}"
-        "|a~ {look} {vehicle} full of {housewares}|{two} {size} {trees}|a row of {colour} {flowers}"
-        "|a~ {stranger} in a {colour} {cloth2}|{two} {look} {housewares}|a~ {size} {made} {houseware}"
-        "|a~ {look} {stranger} on a~ {size} {vehicle}|{two} {look} {beasts} on a~ {vehicle}"
-        "|a~ {made} {houseware} with {two} {flowers}|a~ {size}, {look} {beast}"
-        "|a {colour} {flower} between {two} {housewares}|a~ {look} {beast} and {two} {flowers}"
-        "|a heap of {look} {housewares}|a~ {stranger} selling {colour} {housewares}"
-        "|a {colour} {houseware} under a~ {tree}"
-    ),
-    "doing": (
-        "chasing a~ {size} {beast}|sleeping under a~ {look} {tree}|looking for {colour} {insects}"
-        "|drinking {drink} with a~ {stranger}|carrying {two} {housewares}|eating {dish} with {sweet}|{job}"
-        "|hopping over a {colour} {houseware}|singing to {two} {beasts}|resting near a~ {look} {vehicle}"
-        "|drawing {thing_seen}|building a tower of {housewares}|talking to a~ {look} {stranger}"
-        "|hiding from {a_beast}|picking {colour} {flowers}|teaching {a_beast} to dance"
-        "|throwing {flowers} at a~ {size} {houseware}|pushing a~ {look} {vehicle}|learning a song about {beasts}"
-        "|cutting {dish} into {number} parts|feeding {two} {size} {beasts}"
-    ),
-}
-
 DETAILS: dict[str, str] = {
-    # what stands around, by where one is
-    "view_out": (
-        "{near}, {a_beast} was {doing}.|{a_beast} was {doing}, and {thing_seen} stood behind it."
-        "|Along the road came {thing_seen}, and behind it {thing_seen}."
-        "|There were {two} {colour} {flowers} on one side and {two} {size} {trees} on the other."
-        "|{two} {look} {beasts} were {doing}.|From there one could see {thing_seen}."
-        "|A~ {stranger} was {doing} {near}."
-        "|The {trees} were full of {size} {birds}, and the ground was covered with {flowers}."
-        "|Between {two} {trees} stood {thing_seen}.|It smelled of {smell} and {smell}."
-        "|A~ {stranger} went past with {thing_seen} and whistled {speed}."
-        "|{two} {birds} sang {speed} in a~ {size} {tree}.|One could hear {two} {beasts} {near}."
-        "|A {colour} {insect} sat on a~ {flower} and did not move.|The path was as {as_adj} as {shape}."
-        "|Somebody had left a~ {look} {houseware} and {two} {housewares} on the ground."
-        "|The grass was {as_adj} under the {look} {tree}."
+    "view_fair": (
+        "A~ {beast} was {beast_doing_fair} {near}.|{near}, {someone} was {doing_here}."
+        "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
+        "|A~ {stranger} came by, {doing_here}.|It smelled of {smell_fair} and {smell_fair}."
+        "|Under the {trees} grew {colour} {flowers0} and {colour} {flowers0}."
+        "|{few} {birds} were sitting on the {part_of_house} of the {building}."
+        "|{few} {beasts} were resting under a~ {tree_adj} {tree}."
+        "|A~ {insect_colour} {insect} sat on a~ {flower} and did not move.|Somebody {near} was {sound_here}."
+        "|A~ {vehicle} stopped at the {building}, and {someone} got out."
+        "|A~ {stranger} and {someone} were {doing_here}.|{few} {birds} sang in the {trees}."
+        "|A~ {stranger} went past with {few} {worn} {oddments} and nodded {speed}."
+        "|Somebody had left a~ {ware} on the grass.|A~ {stranger} had hung {colour} {cloths} between two {trees}."
+        "|The grass was full of {flowers} and {insects}.|A~ {beast} and a~ {beast} were {pair_doing}."
+        "|From there one could see a~ {boat} and the {part_of_house} of the {building}."
+        "|A~ {stranger} was selling {cargo} and {cargo} from a~ {truck}."
+        "|{few} children were playing with a~ {ware} and a~ {worn} {oddment}."
+    ),
+    "view_rough": (
+        "A~ {beast} was {beast_doing_rough}.|{near}, {someone} was {doing_here}."
+        "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
+        "|It smelled of {smell_rough} and {smell_rough}.|{few} {beasts} were {beast_doing_rough}."
+        "|A~ {vehicle} stopped at the {building}, and {someone} got out.|Somebody {near} was {sound_here}."
+        "|There was a light in the window of the {building}.|A~ {stranger} was {doing_here} at the {building}."
+        "|A~ {stranger} and {someone} hurried past the {building}."
+        "|The {part_of_house} of the {building} looked wet, and {few} {birds} were hiding below."
+        "|Somebody had left a~ {ware} out in the wet.|A~ {stranger} ran past with a~ {worn} {oddment}."
+        "|{few} children with {colour} boots ran by.|{few} {birds} were sitting close together in the {trees}."
     ),
     "view_in": (
-        "It smelled of {smell} and {smell}.|On the wall hung a~ {look} drawing of {thing_seen}."
-        "|{two} {colour} {housewares} stood in a row, next to a~ {size} {made} {houseware}."
-        "|A {colour} {insect} was crawling up the wall."
-        "|There was dust on the {housewares} and on the {look} {houseware}."
-        "|In one corner stood a~ {size} {houseware}, and in the other {two} {colour} {housewares}."
-        "|Through the window one could see {thing_seen}.|A~ {stranger} was {job} {near}."
-        "|{a_beast} was asleep on a {colour} pillow.|A~ {look} lamp threw a shadow like {shape}."
-        "|The floor was {as_adj}, and somewhere a~ {houseware} was dripping.|It was as quiet as {quiet_thing}."
-        "|{two} {made} {housewares} hung above a~ {look} {houseware}."
-        "|Someone had painted {two} {colour} {flowers} on the door."
+        "It smelled of {smell_in} and {smell_in}.|On the wall hung a~ {worn} drawing of {tale}."
+        "|{few} {wares} stood in a row, next to a~ {ware}.|A~ {insect_colour} {insect} was crawling up the wall."
+        "|There was dust on the {kitchenwares} and on a~ {ware}."
+        "|In one corner stood a~ {ware}, and in the other {few} {wares}."
+        "|Through the window one could see a~ {vehicle} and {someone}."
+        "|A~ {beast} was {beast_doing_in}.|A~ {stranger} was {doing_here} {near_in}."
+        "|Somebody in the next room was {sound_here}.|Someone had painted {colour} {flowers0} on the door."
+        "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|{few} {worn} {oddments} lay about on the floor."
+        "|A~ {stranger} had left some {drink} and some {sweet} by the window."
+        "|A~ {worn} lamp gave a little light, enough to see a~ {ware}."
+        "|A~ {stranger} came in, asked for a~ {ware} and left.|The floor was covered with {wares} and {oddments}."
+        "|A~ {stranger} was telling {few} {strangers} about {tale}."
     ),
-    "as_adj": "wet|cold|dry|soft|warm|smooth|muddy|slippery|bright|dark",
-    "quiet_thing": "a sleeping {beast}|a~ {houseware} under the bed|{two} {beasts} in {season}|a~ {tree} at night",
-    # weather
+    "near_in": "in a corner|by the window|on the floor|upstairs|at the back|in the next room",
+    "pair_doing": (
+        "playing together|chasing each other|sharing some {sweet}|sleeping side by side|looking for {insects}"
+        "|fighting over some {dish}|running around a~ {tree}|watching {someone}"
+    ),
+    # weather, outdoors and seen from indoors
     "w_sunny": (
-        "The sun was as {bright_adj} as a {colour} {houseware}."
-        "|Sunlight lay {speed} on the {trees} and the {house}."
-        "|It was so warm that {two} {beasts} were lying in the shade of a~ {tree}."
-        "|The sky was blue, and {two} {birds} flew over the {house}.|The sun made the {house} shine like {shape}."
-        "|It was a warm day, and the {flowers} were open.|The sun dried the {look} {cloth2} on the washing line."
+        "The sun was shining, and {few} {birds} flew over the {building}."
+        "|It was so warm that {few} {beasts} were resting under a~ {tree}."
+        "|The sky was blue, and {someone} was {doing_fair}."
+        "|The sun shone on the {part_of_house} of the {building}."
+        "|It was a warm day, and the {flowers} were open.|It was a sunny day, and {someone} was {doing_fair}."
+        "|The sun shone, and a~ {beast} was {beast_doing_fair}."
+        "|In the sunshine even a~ {worn_car} {vehicle0} looked new.|The sun dried the {cloths} on the washing line."
     ),
-    "bright_adj": "bright|round|golden|warm|yellow",
     "w_rainy": (
-        "Rain ran down the {house} and made {two} puddles."
-        "|The rain fell {speed} on the {trees}, and {a_beast} hid under a leaf."
-        "|It rained so hard that {two} {beasts} ran for the {house}."
-        "|Big drops fell on a~ {look} {houseware} and rang like music."
-        "|A~ {stranger} in a {colour} raincoat hurried by."
-        "|It was a wet day, and even the {beasts} stayed at home."
-        "|The rain drummed {speed} on a~ {look} {vehicle}."
+        "Rain ran down the {part_of_house} of the {building} and made {few} puddles."
+        "|It rained so hard that {someone} ran to the {building}.|Big drops of rain fell on a~ {vehicle}."
+        "|The rain fell on the {trees}, and a~ {beast} was {beast_doing_rough}."
+        "|Because of the rain {someone} in a~ {colour} raincoat was {doing_rough}."
+        "|It was a wet day, and {few} {beasts} were {beast_doing_rough}."
+        "|The rain drummed on the {part_of_house} of the {building}."
+        "|It was raining, and {someone} was {doing_rough}."
     ),
     "w_windy": (
-        "The wind shook the {trees} and blew {two} {colour} leaves over the {house}."
-        "|The wind pulled {speed} at the {trees}.|A gust of wind carried a {colour} {cloth2} past the {house}."
-        "|The wind howled like {shape}.|It was so windy that {two} {birds} flew backwards."
-        "|That day the wind came from the {compass} and smelled of {smell}."
-        "|The wind rattled a~ {look} {houseware} {near}."
+        "The wind shook the {trees} and blew leaves over the {part_of_house} of the {building}."
+        "|A gust of wind carried a~ {colour} {cloth} past the {building}."
+        "|The wind blew so hard that {few} {birds} flew backwards."
+        "|The wind came from the {compass} and smelled of {smell_rough}."
+        "|The wind rattled the {part_of_house} of the {building}."
+        "|It was a windy day, and {someone} was running after a~ {colour} {cloth}."
+        "|The wind knocked over a~ {truck}, and {cargo} rolled into the street."
+        "|It was so windy that {someone} had to hold on to a~ {tree}."
     ),
-    "compass": "north|south|east|west|hills|sea",
     "w_snowy": (
-        "Snow lay on the {house} like {soft_thing}."
-        "|The snow fell {speed}, and {two} {beasts} left their tracks in it."
-        "|A {size} snowman with a {colour} {cloth2} stood {near}."
-        "|The snow was so deep that a~ {vehicle} was stuck in it.|{two} icicles hung from the {house}."
-        "|It was a white day, and the {trees} looked like {shape}.|Snowflakes settled on the back of {a_beast}."
+        "Snow lay on the {part_of_house} of the {building} like {soft_thing}."
+        "|It was snowing, and {few} {beasts} had left their tracks."
+        "|A~ {snow_adj} snowman in a~ {colour} {cloth} stood at the {building}."
+        "|The snow was so deep that a~ {vehicle} was stuck in it.|{few} icicles hung from the {part_of_house}."
+        "|It was a white and cold day, and {someone} was {doing_rough}."
+        "|A~ {stranger} was clearing the snow from a~ {truck}.|Snowflakes settled on the back of a~ {beast}."
     ),
-    "soft_thing": "a white blanket|sugar on a spoon|a clean pillow|whipped cream|wool",
+    "snow_adj": "big|small|tall|crooked|round|fat|smiling|melting|thin",
+    "soft_thing": "a white blanket|sugar|a clean pillow|whipped cream|wool|a thick quilt|cotton",
     "w_foggy": (
-        "The fog was so thick that the {house} could not be seen.|In the fog, a~ {tree} looked like {shape}."
-        "|Out of the fog came the sound of {two} {beasts}.|The fog crept {speed} over the {house}."
-        "|It was a grey day, and the fog smelled of {smell}.|Only {two} {trees} showed through the fog."
-        "|Somewhere in the fog a~ {stranger} was whistling."
+        "The fog was so thick that the {building} could not be seen."
+        "|In the fog, a~ {tree} looked like a~ {foggy_thing}."
+        "|Out of the fog came {someone}, who asked the way to the {building}."
+        "|The fog crept over the {part_of_house} of the {building}."
+        "|It was a grey and foggy day, and it smelled of {smell_rough}."
+        "|Only {few} {trees} showed through the fog.|Somewhere in the fog {someone} was {sound_all}."
+        "|In the fog a~ {vehicle} went by with its lights on."
+    ),
+    "foggy_thing": (
+        "soldier|ghost|tall man|lamp post|woman with a~ {colour} {cloth}|church|dragon|watchman|sleeping horse"
     ),
     "w_cloudy": (
-        "One of the clouds looked like {shape}.|{two} clouds rolled {speed} over the {house}."
-        "|The clouds were as {cloud_adj} as {soft_thing}.|A cloud like {shape} passed over the {trees}."
-        "|It was a dull day, and the {flowers} were closed.|Low clouds hung over the {trees} and the {house}."
-        "|No sun came through the clouds, and {two} {beasts} shivered."
+        "One of the clouds looked like a~ {tale_hero}.|Grey clouds hung over the {part_of_house} of the {building}."
+        "|The clouds were as {cloud_adj} as {soft_thing}."
+        "|A cloud in the shape of a~ {tale_hero} passed over the {trees}."
+        "|It was a cloudy day, and {someone} was {doing_fair}.|Low clouds hung over the {trees}."
+        "|No sun came through the clouds, and {few} {birds} flew low."
+        "|It was a grey day, and a~ {beast} was {beast_doing_fair}."
     ),
-    "cloud_adj": "soft|white|thick|grey|round",
+    "cloud_adj": "soft|white|thick|round",
+    "i_sunny": (
+        "Outside the sun was shining on a~ {vehicle}.|The sun shone through the window onto a~ {ware}."
+        "|Outside it was warm, and {someone} was {doing_fair}.|A ray of sun fell on {few} {wares}."
+        "|Through the window one could see {few} {birds} in the sunshine."
+    ),
+    "i_rainy": (
+        "Rain ran down the window, and outside {someone} was {doing_rough}.|Rain drummed on the roof."
+        "|Outside it was raining, and a~ {beast} was {beast_doing_rough}.|Rain dripped through the roof onto a~ {ware}."
+        "|A~ {stranger} came in out of the rain and shook a~ {colour} {cloth}."
+    ),
+    "i_windy": (
+        "Outside the wind shook the {trees}.|The wind rattled the window and blew dust over {few} {wares}."
+        "|The wind whistled in the chimney, and {few} {kitchenwares} rattled."
+        "|Outside the wind chased a~ {colour} {cloth} along the street."
+        "|The wind was so strong that {someone} came in to rest."
+    ),
+    "i_snowy": (
+        "Outside the snow lay like {soft_thing}.|There were ice flowers on the window."
+        "|Outside it was snowing, and {someone} was {doing_rough}."
+        "|Outside {few} {birds} were hopping about in the snow.|A~ {stranger} came in with snow on a~ {colour} {cloth}."
+    ),
+    "i_foggy": (
+        "Outside the fog was so thick that the {building} could not be seen.|Outside {someone} was lost in the fog."
+        "|The fog was so thick that the lamps were lit.|Through the fog outside came the sound of {few} {birds}."
+        "|Outside a~ {vehicle} went by in the fog."
+    ),
+    "i_cloudy": (
+        "Outside grey clouds hung over the {trees}.|It was so cloudy outside that a~ {worn} lamp was lit."
+        "|Through the window one could see a cloud in the shape of a~ {tale_hero}."
+        "|It was a grey day outside, and {someone} was {doing_fair}."
+    ),
 }
 
-# what a character does beside the thread of the story; A is the subject
-MUSING: str = (
-    "thought of {memory}|remembered {memory}|counted {two} {beasts} on the way"
-    "|had {dish} and {sweet} for {meal} that day|was wearing a {colour} {cloth2} with {pattern}"
-    "|[stopped to look at|walked around|sang to|tiptoed past|laughed at|made room for|took a good look at"
-    "|stuck out {his} tongue at] {thing_seen}|{gaze} {thing_seen}"
-    "|glanced at {a_beast} and then at {thing_seen}|had dreamed of {thing_seen} that night"
-    "|stepped over {a_beast}|waved to a~ {stranger} who was {doing}|listened to {two} {birds} {near}"
-    "|hummed a song about {thing_seen}|could smell {smell} and {smell}|liked {flowers} more than {sweet}"
-    "|scratched {his} {part} and {gaze} {thing_seen}|was as quiet as {quiet_thing}"
-    "|felt {his} heart jump like {shape}|picked {two} {colour} {flowers}|said hello to {thing_seen}"
-    "|had always been afraid of {beasts} and {housewares}|made a face like {shape}"
-    "|nearly tripped over a~ {look} {houseware}|saw {thing_seen} and, next to it, {thing_seen}"
-    "|drank some {drink} and wiped {his} {part}|told {himself} not to think of {sweet}"
-    "|knew {two} songs about {beasts}|wondered why {beasts} are so {look}|wished for {a_beast} of {his} own"
-)
+# what the hero does beside the thread of the story; A is the subject
+MUSING: dict[str, str] = {
+    "muse": (
+        "thought of {memory}|remembered {memory}|could not help thinking of {memory}"
+        "|was wearing a~ {colour} {cloth} with {pattern}"
+        "|hummed a song about {tale}|told {himself} a story about {tale}|had dreamed of {tale} that night"
+        "|still had the taste of {dish} in {his} mouth|looked forward to {dish} and {sweet}|scratched {his} {part}"
+        "|waved to {someone}, who was {doing_here}|said hello to {someone} and {someone}|nearly tripped over a~ {ware}"
+        "|shared some {sweet} with {someone}|met {someone}, who told {him} about {tale}"
+        "|wondered whether {his} {uncle} would cook {dish} that evening|stopped to look at a~ {ware}"
+        "|sneezed, and {someone} sneezed too|whistled a song about {tale}|made up a poem about {tale}"
+        "|found some {sweet} in {his} pocket and was pleased|wished for a~ {stranger0} as a neighbour"
+        "|had been told by {his} {uncle} never to touch {wares}|let {someone} go past"
+    ),
+    "muse/in": (
+        "looked out of the window at a~ {vehicle}|sat down on a~ {worn_linen} {linen} for a moment"
+        "|drank some {drink} by the window"
+        "|tiptoed past {someone}, who was {doing_in}|wrote {his} name in the dust"
+        "|stroked a~ {beast} that was {beast_doing_in}"
+        "|counted {few} {wares}|walked around {few} {wares}|ate some {dish} with {someone}"
+    ),
+    "muse/fair": (
+        "stopped to watch a~ {beast} that was {beast_doing_fair}|picked {few} {colour} {flowers0}|smelled the {flowers}"
+        "|could smell {smell_fair} and {smell_fair}|counted {many} {birds} and {few} {insects}"
+        "|listened to {few} {birds} {near}"
+        "|stepped around a~ {insect_colour} {insect}|made room for a~ {vehicle}|looked up at a~ {tree_adj} {tree}"
+        "|stroked a~ {beast} that was {beast_doing_fair}|put a~ {colour} {flower} behind {his} ear"
+        "|raced a~ {beast} to a~ {tree_adj} {tree}|waved to {few} {strangers} on a~ {vehicle}"
+        "|talked for a while with {someone} about {cargo} and {cargo}"
+    ),
+    "muse/rough": (
+        "stopped to look at a~ {beast} that was {beast_doing_rough}|could smell {smell_rough} and {smell_rough}"
+        "|pulled {his} {colour} {cloth} tighter|rubbed {his} cold hands|made room for a~ {vehicle}"
+        "|sniffed at the cold air"
+        "|waited for a moment under a~ {tree_adj} {tree}|helped {someone} to push a~ {vehicle}"
+        "|drank some hot {hot} on the way"
+        "|talked for a while with {someone} about {cargo} and {cargo}"
+        "|wiped {his} {part} with a~ {worn_linen} handkerchief"
+    ),
+    "hot": "tea|milk|cocoa|broth|cider|soup",
+}
 MEMORY: dict[str, str] = {
     "memory": (
-        "the {weekday} when {his} {uncle} had {past_deed}|a~ {season} day when {a_beast} had {beast_deed}"
-        "|what {his} {uncle} always said about {beasts}|a story about {thing_seen}|a dream about {thing_seen}"
-        "|the smell of {smell} at {his} {uncle}'s house|the time when {two} {beasts} had {beast_deed}"
+        "the {weekday} when {his} {uncle} had {past_deed}|the {season} when a~ {beast} had {beast_deed}"
+        "|a story about {tale}|the smell of {smell_in} at {his} {uncle}'s house"
+        "|the time when {few} {beasts} had {beast_deed}"
+        "|a holiday on a~ {boat}|the {stranger0} who had {past_deed}|the day when {someone} had {past_deed}"
+        "|a~ {season} picnic with {dish} and {sweet}|a song about {tale}"
     ),
     "past_deed": (
-        "cooked {dish} for {two} {beasts}|bought a~ {look} {vehicle}|painted the {house} {colour}"
-        "|lost {two} {housewares}|danced with a~ {stranger}|grown {two} {size} {flowers}|fallen off a~ {vehicle}"
-        "|sewn a {colour} {cloth2} with {pattern}"
+        "cooked {dish} for {many} {strangers}|bought a~ {vehicle}|painted the {part_of_house} {colour}"
+        "|lost {few} {oddments}"
+        "|danced with {someone}|grown {many} {flowers}|fallen off a~ {vehicle}|sewn a~ {colour} {cloth} with {pattern}"
+        "|told everybody about {tale}|driven a~ {vehicle} into a puddle|slept on a~ {boat}|eaten {sweet} with {dish}"
+        "|sold {cargo} to {someone}|learned the {music}|dressed up as a~ {tale_hero}|burned the {dish}"
+        "|travelled by {vehicle0} to {town}|sung to {few} {beasts}|won a~ {ware} at a fair|broken a~ {ware}"
     ),
     "beast_deed": (
-        "eaten all the {sweet}|slept in a~ {houseware}|climbed onto the {house}|run off with a {colour} {cloth2}"
-        "|jumped over a~ {look} {vehicle}|broken {two} {housewares}|followed a~ {stranger} to town"
+        "eaten all the {sweet}|slept in a~ {worn} {container}|climbed onto the {part_of_house}"
+        "|run off with a~ {colour} {cloth}"
+        "|jumped over a~ {vehicle}|broken {few} {kitchenwares}|followed {someone} to the {building}"
+        "|knocked over the {drink}|hidden in a heap of {cloths}|stolen {dish} from {someone}"
     ),
 }
 
 LIKENESS = (
-    " like {a_beast}| as {speed} as {a_beast}| like {shape} on a~ {weekday}| as if {he} were {a_beast}"
-    "| like a~ {stranger0} who is {doing}| while {two} {beasts} {watched}| while {a_beast} {watched}"
-    "| before a~ {stranger} could count to {number}| while a~ {stranger} was {job}"
-    "| with {two} {insects} buzzing around {him}"
+    " without a word| as {manner} as {he} could| while {someone} {watched}"
+    "| before anybody could stop {him}| as if it were the easiest thing in the world| without being seen by {someone}"
+    "| with {his} tongue between {his} teeth| like somebody who has done it {many} times"
+    "| as {his} {uncle} had taught {him}"
+    "| while {someone} was {doing_here}| while {few} {birds} {watched}"
 )
+MANNERS: dict[str, str] = {
+    "manner": "quietly|quickly|carefully|gently|calmly|bravely|neatly|slowly",
+    "watched": "looked on|watched|stood by|stared|waited",
+}

@@ -72,7 +72,8 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
     names = [name for name, (_, endings) in PLOTS.items() if ending in endings]
     if verbs and attempt < 300:
         names = [name for name in names if name in VERB_PLOTS.get(verbs[0], names)] or names
-    plot = PLOTS[names[int(rng.random() * len(names))]][0]
+    name = names[int(rng.random() * len(names))]
+    plot = PLOTS[name][0]
     hero = stage.hero()
     place = stage.new_place()
     stage.do("hero", hero, P=place)
@@ -88,7 +89,7 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
         return None
     stage.do(f"end_{ending}", hero)
     forms = tuple(form for verb in verbs for form in (VERBS[verb], verb))
-    teller = Teller(rng, stage.cast, wordings(), forms)
+    teller = Teller(rng, stage.cast, wordings(), forms, weather, name)
     text, spans = tell(teller, stage.events, weather, rng)
     n_words = text.count(" ") + text.count("\n") + 1
     if not MIN_WORDS <= n_words <= MAX_WORDS or not all(has_word(text, word) for word in words):
@@ -106,7 +107,7 @@ def tell(
     pieces: list[str] = []
     spans: list[tuple[int, int, tuple[Event, ...]]] = []
     length = 0
-    detail = min(0.75, 5.5 / len(events))
+    detail = min(0.85, 7.5 / len(events))
     i, last = 0, len(events) - 1
     hero = events[0].A
     tables = teller.tables
@@ -115,7 +116,7 @@ def tell(
         happened: tuple[Event, ...] = (event,)
         if event.kind in tables.talk and (event.kind not in tables.acts or random() < 0.6):
             text = teller.say(event)
-        elif event.kind in tables.full or event.kind == "weather":
+        elif event.kind in tables.full or event.kind in ("weather", "end_wise"):
             text = teller.whole(event)
         else:
             text, joined = teller.narrate(event, events[i + 1] if i < last else None)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fledge.world.stories import lexicon
-from fledge.world.stories.grammar import Slot, Wording, articles, expand
+from fledge.world.stories.grammar import FAIR, IN, ROUGH, Slot, Wording, articles, expand
 from fledge.world.stories.reference import Focus
 from fledge.world.stories.rules import Event, World
-from fledge.world.stories.talk import QUESTIONS
+from fledge.world.stories.talk import FRAME_OF, MORE
 from fledge.world.stories.wordings import Wordings
 
 OBLIQUE = {"he": "him", "she": "her"}
@@ -25,7 +27,7 @@ JOINABLE = frozenset(
 LIKENED = frozenset(
     lexicon.word_list("go take carry hide give find climb dance sing follow eat mend dry wash lend lead")
 )
-UNTIMED = frozenset(lexicon.word_list("own muse want hold"))
+UNTIMED = frozenset(lexicon.word_list("own muse hold"))
 SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
 
@@ -42,15 +44,27 @@ class Cast:
 class Teller:
     """Writes one story, replaying its events so that what is said agrees with the state."""
 
-    def __init__(self, rng: random.Random, cast: Cast, tables: Wordings, prefer: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        cast: Cast,
+        tables: Wordings,
+        prefer: tuple[str, ...] = (),
+        weather: str = "sunny",
+        plot: str = "lost",
+    ) -> None:
         self.rng, self.random, self.cast, self.tables, self.prefer = rng, rng.random, cast, tables, prefer
+        self.outdoors = ROUGH if weather in ("rainy", "snowy", "foggy") else FAIR
+        self.plot = plot
         self.world = World()
         self.focus = Focus()
         self.event = Event("")
         self.people: list[str] = []
         self.named: list[str] = []
         self.speaking = False
+        self.said: set[int] = set()
         self.subject = ""
+        self.here = ""  # the place of the last event that named one
 
     # slots --------------------------------------------------------------------------------------------------------
 
@@ -142,15 +156,38 @@ class Teller:
                 fitting = [w for w in alternatives if _says(w, form)]
                 if fitting:
                     return fitting[int(self.random() * len(fitting))]
-        return alternatives[int(self.random() * len(alternatives))]
+        wording = alternatives[int(self.random() * len(alternatives))]
+        for _ in range(6 if len(alternatives) > 3 else 0):  # one wording is not said twice while there are others
+            if id(wording) not in self.said:
+                break
+            wording = alternatives[int(self.random() * len(alternatives))]
+        self.said.add(id(wording))
+        return wording
 
-    def words(self, wording: Wording) -> str:
-        out: list[str] = []
-        expand(wording, self.fill, self.random, out)
-        return "".join(out)
+    def words(self, wording: Wording, fill: Callable[[str], str] | None = None) -> str:
+        n_people, n_named = len(self.people), len(self.named)
+        for _ in range(4):
+            del self.people[n_people:], self.named[n_named:]
+            out: list[str] = []
+            expand(wording, fill or self.fill, self.random, out, self.where())
+            text = "".join(out)
+            if not _TWICE.search(text):
+                break
+        return text
+
+    def where(self) -> int:
+        """The surrounding of the current event: on the way it is outdoors."""
+        event = self.event
+        if event.kind in ("go", "go_both", "lead", "carry"):
+            return self.outdoors
+        place = event.P if event.P in lexicon.PLACES and event.kind != "tell_where" else ""
+        place = place or self.world.get(event.A, "at") or self.here
+        return IN if not place or lexicon.PLACES[place][2] else self.outdoors
 
     def begin(self, event: Event) -> None:
         self.event = event
+        if event.P in lexicon.PLACES and event.kind != "tell_where":
+            self.here = event.P
         self.people, self.named = [], []
 
     def end(self, event: Event, subject: str) -> None:
@@ -167,7 +204,7 @@ class Teller:
 
     def clause(self, event: Event) -> str:
         self.begin(event)
-        text = self.words(self.pick(self.tables.acts[event.kind]))
+        text = self.words(self.pick(self.tables.fitting(self.tables.acts, event.kind, self.where())))
         self.end(event, event.A)
         return text
 
@@ -176,7 +213,7 @@ class Teller:
         random, rules = self.random, self.tables.grammar.rule
         subject = self.subject_of(event.A)
         lead = ""
-        if random() < 0.4 and event.kind not in UNTIMED:
+        if random() < 0.33 and event.kind not in UNTIMED:
             self.event = event
             lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
         text = self.clause(event)
@@ -186,7 +223,8 @@ class Teller:
             and following.A == event.A
             and following.kind in JOINABLE
             and "," not in text
-            and random() < 0.6
+            and not any(w in text for w in (" and ", " while ", " who ", " until "))
+            and random() < 0.75
         ):
             text += " and " + self.clause(following)
             joined = True
@@ -194,7 +232,22 @@ class Teller:
             event.kind in LIKENED
             and random() < 0.4
             and len(text) < 50
-            and not any(w in text for w in (",", " like ", " as ", " while ", " with "))
+            and not any(
+                w in text
+                for w in (
+                    ",",
+                    " like ",
+                    " as ",
+                    " while ",
+                    " with ",
+                    " in ",
+                    " past ",
+                    " of ",
+                    " on a",
+                    " until ",
+                    " and ",
+                )
+            )
         ):
             text += self.words(self.pick(self.tables.likeness))
         return sentence(f"{lead}{subject} {text}."), joined
@@ -204,9 +257,11 @@ class Teller:
         self.begin(event)
         kind = f"weather:{event.P}" if event.kind == "weather" else event.kind
         self.subject = self.cast.names.get(event.A, "")
+        if event.kind == "end_wise":
+            kind = f"end_wise/{self.plot}"
+        if event.kind == "weather" and lexicon.PLACES[self.here][2]:
+            kind += "/in"
         alternatives = self.tables.full[kind]
-        if event.kind == "scene":
-            alternatives = alternatives[lexicon.PLACES[event.P][2]][0]
         text = self.words(self.pick(alternatives))
         subject = event.A
         if event.kind == "hold":
@@ -224,25 +279,30 @@ class Teller:
         content = sentence(self.words(self.pick(self.tables.talk[event.kind])))
         content_things = self.named
         known = self.focus.after(event.A, [], []).other == event.B
+        if event.kind in MORE and random() < 0.7:
+            more = sentence(self.words(self.pick(rules(f"more_{event.kind}"))))
+            content = f"{more} {content}" if content[-1] == "?" else f"{content} {more}"
         opener = random()
         if not known:
-            content = sentence(self.words(rules("opener")[int(random() * 3)])) + " " + content
+            content = sentence(self.words(rules("opener")[int(random() * 4)])) + " " + content
         elif opener < 0.2:
-            content = sentence(self.words(self.pick(rules("opener")))) + " " + content
-        if random() < 0.6:
-            content += " " + sentence(self.words(self.pick(rules("chatter"))))
+            content = sentence(self.words(rules("opener")[4 + int(random() * 4)])) + " " + content
         self.speaking = False
         self.people, self.named = [], []
-        frame = self.pick(self.tables.frames["ask" if event.kind in QUESTIONS and content[-1] == "?" else "tell"])
+        asks = content[-1] == "?"
+        frame = self.pick(self.tables.frames["ask" if asks else FRAME_OF.get(event.kind, "tell")])
         self.subject = self.subject_of(event.A) if known and frame[0] == "A" else self.cast.names[event.A]
         comma = content[:-1] + "," if content[-1] == "." else content
-        out: list[str] = []
-        expand(frame, lambda slot: comma if slot == "Qc" else content if slot == "Q" else self.fill(slot), random, out)
-        text = "".join(out)
+        spoken = {"Q": content, "Qc": comma}
+        text = self.words(frame, lambda slot: spoken.get(slot) or self.fill(slot))
         self.people = [event.B]
         self.named = content_things
         self.end(event, event.A)
         return sentence(text)
+
+
+# the same thing named twice in one breath: "moss and moss", "a drum and an old drum"
+_TWICE = re.compile(r"\b(\w{4,}) (?:and|or|nor|with|about) (?:some |an? |a~ )?(?:\w+ )?\1s?\b")
 
 
 def sentence(text: str) -> str:

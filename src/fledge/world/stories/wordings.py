@@ -6,23 +6,28 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fledge.world.stories import acts, framing, lexicon, scenery, talk
-from fledge.world.stories.grammar import Grammar, Part, Slot, Wording, uncapitalized, words_of
+from fledge.world.stories import acts, doings, framing, lexicon, scenery, tails, talk, words
+from fledge.world.stories.grammar import FAIR, IN, ROUGH, Grammar, Part, Slot, Wording, uncapitalized, words_of
 
 RULE_TEXTS: dict[str, str] = {
-    **scenery.WORDS,
+    **words.WORDS,
+    **doings.DOINGS,
     **scenery.DETAILS,
     **scenery.MEMORY,
-    **acts.TAILS,
+    **scenery.MANNERS,
+    "hot": scenery.MUSING["hot"],
+    **tails.TAILS,
     **talk.TALK_RULES,
     **talk.FRAME_RULES,
+    **{f"more_{kind}": text for kind, text in talk.MORE.items()},
     **framing.FULL_RULES,
     **framing.LEADS,
 }
-for _name in (*scenery.DETAILS, "chatter", "opener", *framing.LEADS):
+for _name in (*scenery.DETAILS, "opener", *(f"more_{kind}" for kind in talk.MORE), *framing.LEADS):
     RULE_TEXTS[_name] = uncapitalized(RULE_TEXTS[_name])
+_HERE = re.compile(r"\{(\w+_here)\}")
 # a rule whose expression is longer than this is captured as a run of words and verified on its own
-LONGEST_INLINE = 160
+LONGEST_INLINE = 300
 _PLACEHOLDERS = {
     "Ai": r"(?P<{}>[IC]\d+)",
     "Bi": r"(?P<{}>[IC]\d+)",
@@ -41,6 +46,7 @@ _PLACEHOLDERS = {
     "bhim": r"(?P<{}>him|her)",
     "bhis": r"(?P<{}>his|her)",
 }
+_SUFFIX = {IN: "in", FAIR: "fair", ROUGH: "rough"}
 _RUN = r"[A-Za-z'-]+(?: [A-Za-z',-]+){0,28}?"
 
 
@@ -59,12 +65,14 @@ class Wordings:
     def __init__(self) -> None:
         self.grammar = grammar = Grammar(RULE_TEXTS)
         self.acts = {kind: grammar.alternatives(text) for kind, text in acts.ACTS.items()}
-        self.acts["muse"] = grammar.alternatives(scenery.MUSING)
+        for name, text in scenery.MUSING.items():
+            if name.startswith("muse"):
+                self.acts[name] = grammar.alternatives(text)
         self.talk = {kind: grammar.alternatives(uncapitalized(text)) for kind, text in talk.TALK.items()}
         self.full = {kind: grammar.alternatives(uncapitalized(text)) for kind, text in framing.FULL.items()}
         self.frames = {kind: grammar.alternatives(text) for kind, text in talk.FRAMES.items()}
         self.likeness = grammar.alternatives(scenery.LIKENESS)
-        for name in RULE_TEXTS:
+        for name in (*RULE_TEXTS, *dict.fromkeys(_HERE.findall(" ".join(RULE_TEXTS.values())))):
             grammar.rule(name)
         self._names = {id(alternatives): name for name, alternatives in grammar._rules.items()}
         self._lengths: dict[int, int] = {}
@@ -78,14 +86,32 @@ class Wordings:
                 self._index.setdefault(first, []).append(("muse", wording))
         self._full_index: dict[str, list[tuple[str, Wording]]] = {}
         for kind, alternatives in self.full.items():
-            for wording in grammar.rule("view_out") + grammar.rule("view_in") if kind == "scene" else alternatives:
+            for wording in grammar.rule("view_here") if kind == "scene" else alternatives:
                 for first in first_words(wording):
                     self._full_index.setdefault(first, []).append((kind, wording))
-        one_sentence = [w for w in (*self.frames["tell"], *self.frames["ask"]) if not any(p == '. "' for p in w)]
-        self.reading_frames = [*one_sentence, *grammar.alternatives('"{Qc}" {A} {said}.|"{Qc}" {A} {asked}.')]
+        one_sentence = [w for frames in self.frames.values() for w in frames if not any(p == '. "' for p in w)]
+        self.reading_frames = [
+            *one_sentence,
+            *grammar.alternatives(
+                '"{Qc}" {A} {said}.|"{Qc}" {A} {replied}.|"{Qc}" {A} {denied}.'
+                '|"{Qc}" {A} {thanked_aloud}.|"{Qc}" {A} {asked}.'
+            ),
+        ]
         self.talk_wordings = [(kind, w) for kind, alternatives in self.talk.items() for w in alternatives]
-        self.talk_wordings += [("chatter", w) for w in (*grammar.rule("opener"), *grammar.rule("chatter"))]
+        self.talk_wordings += [
+            ("chatter", w)
+            for w in (*grammar.rule("opener"), *(w for kind in talk.MORE for w in grammar.rule(f"more_{kind}")))
+        ]
+        self._fitting: dict[tuple[int, str, int], tuple[Wording, ...]] = {}
         self._patterns: dict[int, re.Pattern[str]] = {}
+
+    def fitting(self, tables: dict[str, tuple[Wording, ...]], kind: str, where: int) -> tuple[Wording, ...]:
+        """The wordings of a kind that suit the surrounding: its own and those of its variant for it."""
+        key = (id(tables), kind, where)
+        if key not in self._fitting:
+            special = tables.get(f"{kind}/{_SUFFIX[where]}", ())
+            self._fitting[key] = special if kind.startswith("weather") and special else tables.get(kind, ()) + special
+        return self._fitting[key]
 
     # reading ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +164,7 @@ class Wordings:
         if name and self._length(part) > LONGEST_INLINE:
             counter[0] += 1
             empty = any(not w for w in part)
-            lead = " ?" if any(w and type(w[0]) is str and w[0][:1] == " " for w in part) else ""
+            lead = " ?" if any(w and type(w[0]) is str and w[0][:1] in (" ", ",") for w in part) else ""
             run = r",?" + lead + _RUN if lead else _RUN
             return f"(?P<r{counter[0]}__{name}>{run}){'?' if empty else ''}"
         return "(?:" + "|".join(self._regex(w, counter) for w in part) + ")"
@@ -180,7 +206,7 @@ def _vocabulary() -> frozenset[str]:
         **{f"talk {k}": v for k, v in talk.TALK.items()},
         **{f"full {k}": v for k, v in framing.FULL.items()},
         **{f"frame {k}": v for k, v in talk.FRAMES.items()},
-        "musing": scenery.MUSING,
+        **{f"musing {k}": v for k, v in scenery.MUSING.items()},
         "likeness": scenery.LIKENESS,
     }
     words = words_of(texts)
