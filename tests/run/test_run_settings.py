@@ -51,7 +51,7 @@ class Required:
     path: str = field()
 
 
-texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)
+texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 inners = st.builds(
     Inner,

@@ -48,7 +48,7 @@ def told(path: Path) -> Iterator[None]:
         }
         if error.errno not in fixes:
             raise
-        raise of_system(error, str(path), fixes[error.errno]) from error
+        raise of_system(error, str(error.filename or path), fixes[error.errno]) from error
 
 
 SHOWN_PATH = 200
@@ -56,7 +56,7 @@ SHOWN_PATH = 200
 
 def of_system(error: OSError, path: str = "", fix: str = "check the path") -> FledgeError:
     """What the operating system refuses, as one line: the file, its reason, what to do."""
-    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else path
+    where = path or (os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "")
     if len(where) > SHOWN_PATH:
         where = f"{where[:SHOWN_PATH]}…"
     return FledgeError((error.strerror or str(error) or "cannot be used").lower(), where=where, fix=fix)

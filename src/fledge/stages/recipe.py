@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.evals.config import EvalConfig
+from fledge.run.files import told
 from fledge.run.flags import merge_flags, parse_flags
 from fledge.run.setting_types import dataclass_of
 from fledge.run.settings import Origin, Words, dump, load, setting
@@ -96,7 +97,8 @@ def stage_recipe(stage: str, flags: Mapping[tuple[str, ...], Words], run: Path, 
 
     The stage's table is added where it is missing.
     """
-    source = recipe or (run / RECIPE_NAME if (run / RECIPE_NAME).exists() else None)
+    with told(run):
+        source = recipe or (run / RECIPE_NAME if (run / RECIPE_NAME).exists() else None)
     if source is None and stage not in ("world", "text"):
         raise FledgeError(
             f"there is no run yet, and {stage} reads from the stages before it",

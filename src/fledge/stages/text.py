@@ -45,6 +45,8 @@ def check(settings: TextConfig, run: Path) -> None:
     for source in settings.sources:
         if source.startswith(("http://", "https://", "hf:")):
             continue
+        if "://" in source:
+            raise FledgeError("is no address that can be read", where=source, fix="give http://…, https://… or a path")
         try:
             Path(source).stat()
         except OSError as error:

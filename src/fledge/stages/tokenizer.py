@@ -11,4 +11,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.stage import train_tokenizer
 
     with context.open_events() as events:
-        return train_tokenizer(context.settings, context.upstream, context.out, events)
+        summary = train_tokenizer(context.settings, context.upstream, context.out, events)
+    for note in summary["notes"]:
+        print(f"tokenizer: {note}", flush=True)
+    return summary

@@ -18,6 +18,8 @@ def run(context: StageContext) -> dict[str, Any]:
     sources = {name: path for name, path in context.upstream.items() if name in ("world", "text")}
     with context.open_events() as events:
         summary = build_shards(context.settings, tokenizer, sources, context.out, events)
+    for note in summary["notes"]:
+        print(f"tokens: {note}", flush=True)
     # an output, so that a changed mixture trains anew although the shards are the same
     config = context.settings
     write_json(context.out / MIXTURE_NAME, {"mixture": config.mixture, "max_repetition": config.max_repetition})

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from fledge.run.processes import children_ignore_interrupts
 from fledge.text.chunks import Chunk, process_chunk
 from fledge.text.clean import Cleaner
 from fledge.text.config import TextConfig
@@ -29,7 +30,10 @@ def worker_main(connection: Connection, config: TextConfig, work: Path) -> None:
         cleaner = Cleaner(config, _extraction(config, stack))
         with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
-                chunk, dead, tell = connection.recv()
+                try:
+                    chunk, dead, tell = connection.recv()
+                except OSError:  # the main process ended in the middle of a message
+                    return
                 records = _telling(chunk, connection) if tell else chunk.records
                 try:
                     summary = process_chunk(chunk, records, cleaner, config, work, dead)
@@ -64,9 +68,14 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=worker_main, args=(theirs, config, work), name="fledge-text")
-        self.process.start()
-        theirs.close()
         self.chunk: Chunk | None = None
+        try:
+            with children_ignore_interrupts():
+                self.process.start()
+                theirs.close()
+        except KeyboardInterrupt:
+            self.end()
+            raise
 
     def give(self, chunk: Chunk, dead: frozenset[int] = frozenset(), tell: bool = False) -> None:
         self.chunk = chunk

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +14,7 @@ from typing import Any
 
 from fledge.run.events import EventLog
 from fledge.run.files import sha256, told, write_text
+from fledge.run.processes import map_in_processes
 from fledge.run.progress import Progress
 from fledge.text.shards import read_documents, shard_paths
 from fledge.tokens.config import TokenizerConfig, TokensConfig
@@ -87,9 +85,9 @@ def build_shards(
     n_bytes = sum(unit.source.stat().st_size for unit in units)
     workers = min(config.workers or os.cpu_count() or 1, len(units))
     results: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    with Progress("tokens", n_bytes, "B") as progress, _pool(workers if n_bytes > _PARALLEL_BYTES else 1) as pool:
-        run = pool.map if pool is not None else map
-        for unit, entry in zip(units, run(_tokenise, units), strict=True):
+    workers = workers if n_bytes > _PARALLEL_BYTES else 1
+    with Progress("tokens", n_bytes, "B") as progress:
+        for unit, entry in zip(units, map_in_processes(workers, _tokenise, units), strict=True):
             results.setdefault((unit.split, unit.name), []).append(entry)
             progress.update(unit.source.stat().st_size)
             events.write("shard", split=unit.split, source=unit.name, shard=entry["name"], n_tokens=entry["n_tokens"])
@@ -183,10 +181,3 @@ def _decontaminated(
 
 def _train(directory: Path) -> Path:
     return directory / "train" if (directory / "train").is_dir() else directory
-
-
-def _pool(workers: int) -> Any:
-    if workers <= 1:
-        return nullcontext(None)
-    pool: Executor = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    return pool

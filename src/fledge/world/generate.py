@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 from fledge.run.events import EventLog
 from fledge.run.files import TEMPORARY, read_json, write_json, write_text
+from fledge.run.processes import map_in_processes
 from fledge.run.progress import Progress
 from fledge.run.settings import settings_hash
 from fledge.text.shards import read_documents, write_documents
@@ -26,7 +24,6 @@ from fledge.world.world import World
 
 SHARD_DOCUMENTS = 4096
 CHUNK_CONVERSATIONS = 1000
-T = TypeVar("T")
 
 
 @cache
@@ -82,15 +79,6 @@ def write_chunk(config: WorldConfig, split: Split, chunk: int) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def _map(workers: int, work: Callable[..., T], *arguments: Iterable[Any]) -> Iterator[T]:
-    """Results in order; with one worker in this process, else in spawned ones, as every platform has them."""
-    if workers == 1:
-        yield from map(work, *arguments)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(work, *arguments)
-
-
 def n_workers(config: WorldConfig, n_jobs: int) -> int:
     if config.workers:
         return max(1, min(config.workers, n_jobs))
@@ -124,7 +112,7 @@ def run_world(
     n_bytes = config.n_bytes + config.heldout_bytes
     splits, shards = [split for split, _ in jobs], [shard for _, shard in jobs]
     with Progress("world", n_bytes, "B") as progress:
-        results = _map(
+        results = map_in_processes(
             n_workers(config, len(jobs)),
             write_shard,
             repeat(config),
@@ -177,6 +165,8 @@ def _write_conversations(config: WorldConfig, out: Path, split: str) -> int:
     n = config.n_conversations if split == "train" else config.heldout_conversations
     if not path.exists():
         n_chunks = math.ceil(n / CHUNK_CONVERSATIONS)
-        texts = _map(n_workers(config, n_chunks), write_chunk, repeat(config), repeat(split), range(n_chunks))
+        texts = map_in_processes(
+            n_workers(config, n_chunks), write_chunk, repeat(config), repeat(split), range(n_chunks)
+        )
         write_text(path, "".join(texts))
     return n
