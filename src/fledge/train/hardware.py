@@ -7,7 +7,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -177,6 +178,17 @@ def best_seconds(works: Mapping[str, Callable[[], Any]], device: torch.device) -
     return best
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compare in one thread: with more, a busy machine makes each wait for the others, and counts the waiting."""
+    n = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n)
+
+
 def _product_flops(
     model: ModelConfig, device: torch.device, dtypes: Mapping[str, torch.dtype], n_flops: float
 ) -> dict[str, float]:
@@ -197,7 +209,8 @@ def _choose_precision(
 ) -> tuple[Literal["bf16", "fp32"], float]:
     """The faster arithmetic. A processor may take bfloat16 and be 30 times slower in it, so only timing tells."""
     dtypes = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    little = _product_flops(model, device, dtypes, 1e8)
+    with one_thread():
+        little = _product_flops(model, device, dtypes, 1e8)
     gain = little["bf16"] / little["fp32"]
     reasons["precision"] = f"bf16 products run at {gain:.2f} times the speed of fp32"
     name: Literal["bf16", "fp32"] = "bf16" if setting == "bf16" else "fp32"
@@ -223,13 +236,14 @@ def _choose_attention(
     )
     mask = document_mask(torch.zeros(rows, t, dtype=torch.int64, device=device))
     added = additive(mask, dtype)
-    seconds = best_seconds(
-        {
-            "products": lambda: attend_products(q, k, v, added, None, "").sum().backward(),
-            "sdpa": lambda: attend_sdpa(q, k, v, mask).sum().backward(),
-        },
-        device,
-    )
+    with one_thread():
+        seconds = best_seconds(
+            {
+                "products": lambda: attend_products(q, k, v, added, None, "").sum().backward(),
+                "sdpa": lambda: attend_sdpa(q, k, v, mask).sum().backward(),
+            },
+            device,
+        )
     reasons["attention"] = f"products {seconds['products'] * 1e3:.1f} ms, sdpa {seconds['sdpa'] * 1e3:.1f} ms"
     return "products" if seconds["products"] <= seconds["sdpa"] else "sdpa"
 
