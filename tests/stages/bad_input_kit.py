@@ -17,6 +17,7 @@ from pathlib import Path
 from fledge.run.files import TEMPORARY
 from fledge.run.manifest import damaged_outputs, read_manifest
 from fledge.stages.table import stage_names
+from fledge.text.shards import read_rows, shard_paths
 
 NOBODY = 65534
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal")
@@ -191,3 +192,58 @@ def while_held(words: list[str], box: Box) -> Result:
 
 def _result(done: subprocess.CompletedProcess[bytes]) -> Result:
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclass(frozen=True)
+class Row:
+    """``words`` prepares and gives the command; ``says`` are parts of the error line, ``prints`` of stdout.
+
+    ``rejects`` maps each rule to how many fell to it where the text stage ends well; ``undone`` are stages that must
+    not claim to be done; ``then`` looks further.
+    """
+
+    name: str
+    words: Callable[[Box], list[object]]
+    says: tuple[str, ...] = ()
+    code: int = 2
+    prints: tuple[str, ...] = ()
+    rejects: dict[str, int] | None = None
+    undone: tuple[str, ...] = ("text",)
+    then: Callable[[Box], object] = lambda box: None
+    through: Callable[[list[str], Box], Result] | None = None
+    needs: str = ""
+    intact: bool = True
+
+
+def recipe(text: str) -> Callable[[Box], list[object]]:
+    return lambda box: ["run", box.put("r.toml", text), "--out", box.out]
+
+
+def folder_of(**files: bytes) -> Callable[[Box], Path]:
+    """A folder with one good file and ``files`` (``_`` stands for the dot)."""
+
+    def make(box: Box) -> Path:
+        for name, data in files.items():
+            box.put(f"mixed/{name.replace('_', '.')}", data)
+        return box.put("mixed/good.txt", GOOD).parent
+
+    return make
+
+
+def is_done(stage: str) -> Callable[[Box], object]:
+    def check(box: Box) -> None:
+        assert (box.out / stage / "manifest.json").exists()
+
+    return check
+
+
+INSPECT = "see all with fledge inspect"
+
+
+def rejects_of(box: Box) -> dict[str, int]:
+    """How many documents fell to each rule; each has its reason."""
+    folder, counts = box.out / "text" / "rejects", {}
+    for row in read_rows(shard_paths(folder), ["rule", "reason"]) if any(folder.glob("*.parquet")) else ():
+        assert row["reason"]
+        counts[row["rule"]] = counts.get(row["rule"], 0) + 1
+    return dict(sorted(counts.items()))

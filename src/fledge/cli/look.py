@@ -56,5 +56,5 @@ def report(run: Path, other: Path | None = None, /) -> None:
 
 
 def register(app: App) -> None:
-    app.command(inspect)
-    app.command(report)
+    app.command(inspect, sort_key=3)
+    app.command(report, sort_key=4)

@@ -25,7 +25,7 @@ Begin with:
 
     fledge chat runs/demo
 
-On your own text:
+On your own text (a file, a folder, an archive or a URL):
 
     fledge run recipes/library.toml --text.sources PATH
 

@@ -33,7 +33,8 @@ def run_recipe(
     """Run all stages of a recipe; the same command again goes on where it stopped.
 
     A run directory in place of a recipe goes on with that run.
-    Any setting can be given as a flag, --STAGE.SETTING VALUE, and wins over the file.
+    Any setting can be given as a flag, --STAGE.SETTING VALUE, and wins over the file;
+    fledge STAGE --help lists the settings of a stage, such as fledge pretrain --help.
     Before it starts, the plan says which stages run and why.
 
     Examples:
@@ -49,7 +50,7 @@ def run_recipe(
     out
         Run directory; runs/NAME by the recipe's name if not given.
     until
-        Last stage to run.
+        Last stage to run: world, text, tokenizer, tokens, pretrain, sft or eval.
     start
         Run this stage and those after it again, changed or not.
     """
@@ -101,10 +102,12 @@ def _stage_command(stage: str) -> Callable[..., None]:
 
 
 def register(app: App) -> None:
-    app.command(run_recipe, name="run", usage="Usage: fledge run RECIPE [OPTIONS] [--STAGE.SETTING VALUE …]")
-    for stage in stage_names():
+    app.command(
+        run_recipe, name="run", sort_key=0, usage="Usage: fledge run RECIPE [OPTIONS] [--STAGE.SETTING VALUE …]"
+    )
+    for number, stage in enumerate(stage_names()):
         usage = f"Usage: fledge {stage} --out RUN [OPTIONS] [--SETTING VALUE …]"
-        app.command(_stage_command(stage), name=stage, usage=usage)
+        app.command(_stage_command(stage), name=stage, sort_key=10 + number, usage=usage)
 
 
 def print_settings_help(words: Sequence[str]) -> None:

@@ -86,5 +86,5 @@ def chat(run: Path, /, *, temperature: float = 0.7, system: str = "", max_tokens
 
 
 def register(app: App) -> None:
-    app.command(sample)
-    app.command(chat)
+    app.command(chat, sort_key=1)
+    app.command(sample, sort_key=2)

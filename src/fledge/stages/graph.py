@@ -57,25 +57,9 @@ def run_job(
     """Bring the run directory to the state that the recipe describes; gives back what was decided for each stage.
 
     ``until`` stops after a stage, ``start`` re-runs from a stage on, ``only`` runs one whose upstream stages are done.
-    Raises FledgeError for a directory of something else, another process at work, or whatever a stage refuses.
+    Raises FledgeError for what :func:`check_job` finds, another process at work, or whatever a stage refuses.
     """
-    for flag, name in (("--until", until), ("--from", start), ("", only)):
-        if name is not None and name not in job.settings_of:
-            if name in stage_names(job.specs):
-                raise FledgeError(
-                    f"the recipe {job.name} has no stage {name}", where=flag, fix=f"add a [{name}] table to it"
-                )
-            names = [spec.name for spec in job.stages]
-            close = difflib.get_close_matches(name, names, n=1)
-            fix = f"did you mean {close[0]}?" if close else f"its stages are {', '.join(names)}"
-            raise FledgeError(f'there is no stage "{name}"', where=flag, fix=fix)
-    check_needs(job, only)
-    check_directory(job)
-    check_input_files(job)
-    for spec in job.stages if only is None else [spec for spec in job.stages if spec.name == only]:
-        spec.check_settings(job.settings_of[spec.name], job.run)
-        if spec.name == until:
-            break
+    check_job(job, until=until, start=start, only=only)
     with locked(job.run):
         recover(job.run, job.specs)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
@@ -96,6 +80,27 @@ def run_job(
                 _note_forced(job.run, start, forced)
             done.append(decision)
         return done
+
+
+def check_job(job: Job, *, until: str | None = None, start: str | None = None, only: str | None = None) -> None:
+    """Everything that can be found wrong before anything is written or computed. Raises FledgeError."""
+    for flag, name in (("--until", until), ("--from", start), ("", only)):
+        if name is not None and name not in job.settings_of:
+            if name in stage_names(job.specs):
+                raise FledgeError(
+                    f"the recipe {job.name} has no stage {name}", where=flag, fix=f"add a [{name}] table to it"
+                )
+            names = [spec.name for spec in job.stages]
+            close = difflib.get_close_matches(name, names, n=1)
+            fix = f"did you mean {close[0]}?" if close else f"its stages are {', '.join(names)}"
+            raise FledgeError(f'there is no stage "{name}"', where=flag, fix=fix)
+    check_needs(job, only)
+    check_directory(job)
+    check_input_files(job)
+    for spec in job.stages if only is None else [spec for spec in job.stages if spec.name == only]:
+        spec.check_settings(job.settings_of[spec.name], job.run)
+        if spec.name == until:
+            break
 
 
 def _until(stages: Sequence[StageSpec], until: str | None) -> tuple[StageSpec, ...]:

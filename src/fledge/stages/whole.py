@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fledge.stages.estimate import training_estimate
-from fledge.stages.graph import Job, run_job
+from fledge.stages.graph import Job, check_job, run_job
 from fledge.stages.recipe import Recipe
 from fledge.stages.report import write_report
 from fledge.stages.table import stage_names
@@ -26,11 +26,13 @@ def run_whole(
     if only is None and recipe.sft is not None and recipe.world is None and not recipe.sft.conversations:
         del settings_of["sft"]
         say("sft is left out: no conversations to tune on (give them with --sft.conversations FILE.jsonl)")
+    job = Job(recipe.name, settings_of, recipe.to_toml(), run)
+    check_job(job, until=until, start=start, only=only)
     names = stage_names()
     trains = only is None and (until not in names or names.index(until) >= names.index("pretrain"))
     told = training_estimate(settings_of, run) if trains else ""
     if told:
         say(told)
-    run_job(Job(recipe.name, settings_of, recipe.to_toml(), run), until=until, start=start, only=only, say=say)
+    run_job(job, until=until, start=start, only=only, say=say)
     if only is None:
         say(f"report: {', '.join(map(str, write_report(run)))}")

@@ -74,7 +74,8 @@ class _Worker:
                 self.process.start()
                 theirs.close()
         except KeyboardInterrupt:
-            self.end()
+            if self.process.pid is not None:
+                self.end()
             raise
 
     def give(self, chunk: Chunk, dead: frozenset[int] = frozenset(), tell: bool = False) -> None:
