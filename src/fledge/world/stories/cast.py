@@ -39,7 +39,8 @@ def _fitting(noun: str) -> tuple[Options, Options, Options]:
         sizes = (
             lexicon.SIZES if noun in ("scarf", "ribbon", "belt", "coat", "cloak", "shawl") else lexicon.TREASURE_SIZES
         )
-        return lexicon.CLOTH_LOOKS, sizes, lexicon.COLOURS
+        looks = lexicon.CLOTH_LOOKS if noun in lexicon.WEAR else tuple(a for a in lexicon.CLOTH_LOOKS if a != "warm")
+        return looks, sizes, lexicon.COLOURS
     if noun in lexicon.TOYS or noun in lexicon.TREASURES:
         return lexicon.HARD_LOOKS, lexicon.TREASURE_SIZES, lexicon.COLOURS
     sizes = (
@@ -49,6 +50,10 @@ def _fitting(noun: str) -> tuple[Options, Options, Options]:
     )
     painted = noun not in ("pile of bricks", "bundle of sticks", "bag of nails", "needle", "screw", "hook", "saw")
     return lexicon.PLAIN_LOOKS, sizes, ("red", "blue", "green", "yellow", "brown", "white", "grey") if painted else ()
+
+
+class UsedUp(Exception):
+    """A story already holds all that a part of it could be; another one is tried."""
 
 
 class Stage:
@@ -77,11 +82,12 @@ class Stage:
             if word in options and word not in self.used:
                 self.used.add(word)
                 return word
-        while True:
+        for _ in range(200):
             option = options[int(self.rng.random() * len(options))]
             if option not in self.used and option not in self.wanted:
                 self.used.add(option)
                 return option
+        raise UsedUp
 
     def thing(self, nouns: tuple[str, ...] | list[str]) -> str:
         noun = self.fresh(nouns)

@@ -76,7 +76,7 @@ MORALS: dict[str, str] = {
     "moral_stuck": (
         "one should not play near a~ {tree} when one could be eating {sweet}|it is better to ask for help than to fall"
         "|even {someone} needs help sometimes|what goes up must come down, be it a~ {ware} or a~ {bird}"
-        "|a good friend is as useful as {few} {tools}|one should think before one climbs, like {someone}"
+        "|a good friend is as useful as {few} {tools}|one should think before one climbs, not like {someone}"
     ),
     "moral_afloat": (
         "water is quicker than a~ {stranger0} on a~ {vehicle0}|one should not play too close to deep water"
@@ -133,7 +133,7 @@ FULL_RULES: dict[str, str] = {
     ),
     "end_around": (
         "{few} {birds} sang on the {part_of_house}|{someone} sat down next to {him} and told {him} about {tale}"
-        "|the whole house smelled of {smell_in}|{his} {uncle} cooked {dish}, and then came {sweet}"
+        "|the whole house smelled of {smell_in}|{his} {uncle} cooked {dish} and brought out {sweet}"
         "|{his} {uncle} told a story about {tale}|even {someone} smiled|{someone} gave {him} some {sweet}"
         "|{his} {uncle} played the {music}|{his} {uncle} invited {someone} to a meal of {dish}"
     ),

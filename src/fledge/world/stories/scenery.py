@@ -14,7 +14,10 @@ DETAILS: dict[str, str] = {
         "|A~ {vehicle} stopped at the {building}, and {someone} got out."
         "|A~ {stranger} and {someone} were {doing_here}.|{few} {birds} sang in the {trees}."
         "|A~ {stranger} went past with {few} {worn} {oddments} and nodded {speed}."
-        "|Somebody had left a~ {ware} on the grass.|A~ {stranger} had hung {colour} {cloths} between two {trees}."
+        "|Somebody had left a~ {ware} on the grass.|A~ {stranger} was showing a~ {ware} to {someone}."
+        "|A~ {beast} had stolen some {dish} from {someone}."
+        "|A~ {stranger} was quarrelling with {someone} about {cargo}."
+        "|A~ {stranger} had hung {colour} {cloths} between two {trees}."
         "|The grass was full of {flowers} and {insects}.|A~ {beast} and a~ {beast} were {pair_doing}."
         "|From there one could see a~ {boat} and the {part_of_house} of the {building}."
         "|A~ {stranger} was selling {cargo} and {cargo} from a~ {truck}."
@@ -28,7 +31,9 @@ DETAILS: dict[str, str] = {
         "|There was a light in the window of the {building}.|A~ {stranger} was {doing_here} at the {building}."
         "|A~ {stranger} and {someone} hurried past the {building}."
         "|The {part_of_house} of the {building} looked wet, and {few} {birds} were hiding below."
-        "|Somebody had left a~ {ware} out in the wet.|A~ {stranger} ran past with a~ {worn} {oddment}."
+        "|Somebody had left a~ {ware} out in the wet.|A~ {stranger} was showing a~ {ware} to {someone}."
+        "|A~ {stranger} was quarrelling with {someone} about {cargo}."
+        "|A~ {stranger} ran past with a~ {worn} {oddment}."
         "|{few} children with {colour} boots ran by.|{few} {birds} were sitting close together in the {trees}."
     ),
     "view_in": (
@@ -40,6 +45,7 @@ DETAILS: dict[str, str] = {
         "|A~ {beast} was {beast_doing_in}.|A~ {stranger} was {doing_here} {near_in}."
         "|Somebody in the next room was {sound_here}.|Someone had painted {colour} {flowers0} on the door."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|{few} {worn} {oddments} lay about on the floor."
+        "|A~ {stranger} was showing a~ {ware} to {someone}.|A~ {beast} had stolen some {dish} from {someone}."
         "|A~ {stranger} had left some {drink} and some {sweet} by the window."
         "|A~ {worn} lamp gave a little light, enough to see a~ {ware}."
         "|A~ {stranger} came in, asked for a~ {ware} and left.|The floor was covered with {wares} and {oddments}."
@@ -155,6 +161,8 @@ MUSING: dict[str, str] = {
         "|wondered whether {his} {uncle} would cook {dish} that evening|stopped to look at a~ {ware}"
         "|sneezed, and {someone} sneezed too|whistled a song about {tale}|made up a poem about {tale}"
         "|found some {sweet} in {his} pocket and was pleased|wished for a~ {stranger0} as a neighbour"
+        "|wondered what {someone} was doing with so many {oddments}|asked {someone} for the way to the {building}"
+        "|promised {someone} to bring some {sweet}"
         "|had been told by {his} {uncle} never to touch {wares}|let {someone} go past"
     ),
     "muse/in": (
@@ -216,6 +224,6 @@ LIKENESS = (
     "| while {someone} was {doing_here}| while {few} {birds} {watched}"
 )
 MANNERS: dict[str, str] = {
-    "manner": "quietly|quickly|carefully|gently|calmly|bravely|neatly|slowly",
+    "manner": "quietly|quickly|carefully|gently|calmly|lightly|neatly|slowly",
     "watched": "looked on|watched|stood by|stared|waited",
 }

@@ -6,7 +6,8 @@ import random
 from dataclasses import dataclass
 
 from fledge.world.stories import lexicon
-from fledge.world.stories.cast import Stage
+from fledge.world.stories.cast import Stage, UsedUp
+from fledge.world.stories.episodes import EPISODES
 from fledge.world.stories.lexicon import ENDINGS, NAMES, VERBS
 from fledge.world.stories.orders import VERB_PLOTS, keepsake, last_episode, told
 from fledge.world.stories.plots import PLOTS
@@ -60,7 +61,10 @@ def write_story(rng: random.Random, *, words: tuple[str, ...] = (), ending: str 
     wished = ending
     for attempt in range(3000):
         ending = wished or ("happy", "happy", "happy", "sad", "funny", "wise")[int(rng.random() * 6)]
-        story = _attempt(rng, words, ending, attempt)
+        try:
+            story = _attempt(rng, words, ending, attempt)
+        except UsedUp:
+            continue
         if story is not None:
             return story
     raise AssertionError(f"no story with {words} and the ending {wished}")
@@ -70,7 +74,7 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
     stage = Stage(rng, words)
     verbs = tuple(w for w in words if w in VERBS)
     names = [name for name, (_, endings) in PLOTS.items() if ending in endings]
-    if verbs and attempt < 300:
+    if verbs and attempt < 300 and not attempt % 2:
         names = [name for name in names if name in VERB_PLOTS.get(verbs[0], names)] or names
     name = names[int(rng.random() * len(names))]
     plot = PLOTS[name][0]
@@ -79,6 +83,8 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
     stage.do("hero", hero, P=place)
     weather = lexicon.WEATHERS[int(rng.random() * len(lexicon.WEATHERS))]
     stage.do("weather", P=weather)
+    if verbs and attempt % 2 and verbs[0] in EPISODES:
+        EPISODES[verbs[0]](stage, hero, verbs[0])
     if words and attempt % 4 == 3:
         keepsake(stage, hero, words[0])
     central = plot(stage, hero, ending)
@@ -89,9 +95,17 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
         return None
     stage.do(f"end_{ending}", hero)
     forms = tuple(form for verb in verbs for form in (VERBS[verb], verb))
-    teller = Teller(rng, stage.cast, wordings(), forms, weather, name)
-    text, spans = tell(teller, stage.events, weather, rng)
-    n_words = text.count(" ") + text.count("\n") + 1
+    n_events = len(stage.events)
+    if n_events > 27:
+        return None
+    # an event takes about 11 words and so does a detail beside it; a story that came out too long is told with fewer
+    detail = min(0.95, max(0.1, (262 - 11 * n_events) / 11 / n_events))
+    for share in (1.0, 0.4, 0.0):
+        teller = Teller(rng, stage.cast, wordings(), forms, weather, name)
+        text, spans = tell(teller, stage.events, weather, rng, detail * share)
+        n_words = text.count(" ") + text.count("\n") + 1
+        if n_words <= MAX_WORDS and all(has_word(text, word) for word in words):
+            break
     if not MIN_WORDS <= n_words <= MAX_WORDS or not all(has_word(text, word) for word in words):
         return None
     adjectives = stage.cast.things.get(central, ())
@@ -100,14 +114,13 @@ def _attempt(rng: random.Random, words: tuple[str, ...], ending: str, attempt: i
 
 
 def tell(
-    teller: Teller, events: list[Event], weather: str, rng: random.Random
+    teller: Teller, events: list[Event], weather: str, rng: random.Random, detail: float
 ) -> tuple[str, list[tuple[int, int, tuple[Event, ...]]]]:
-    """The text of the events with details in between, and the span of each sentence."""
+    """The text of the events with details in between (``detail``: how often), and the span of each sentence."""
     random = rng.random
     pieces: list[str] = []
     spans: list[tuple[int, int, tuple[Event, ...]]] = []
     length = 0
-    detail = min(0.85, 7.5 / len(events))
     i, last = 0, len(events) - 1
     hero = events[0].A
     tables = teller.tables

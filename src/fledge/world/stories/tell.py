@@ -302,7 +302,7 @@ class Teller:
 
 
 # the same thing named twice in one breath: "moss and moss", "a drum and an old drum"
-_TWICE = re.compile(r"\b(\w{4,}) (?:and|or|nor|with|about) (?:some |an? |a~ )?(?:\w+ )?\1s?\b")
+_TWICE = re.compile(r"\b(\w{4,}) (?:and|or|nor|with|about) (?:some |the |an? |a~ )?(?:\w+ )?\1s?\b")
 
 
 def sentence(text: str) -> str:

@@ -41,14 +41,22 @@ WORDS: dict[str, str] = {
         "{mood} {stranger0}|{mood} {stranger0}|{mood} {stranger0}|{stranger0}|{stranger0}|{stranger0} from {town}"
     ),
     "someone": (
-        "a~ {stranger}|a~ {stranger}|{title} {surname}|{title} {surname}|old {title} {surname}|young {title} {surname}"
+        "a~ {stranger}|a~ {stranger}|{title} {surname}|old {title} {surname}|{mood} {title} {surname}"
+        "|{mood} {title} {surname}"
     ),
     "title": "Mr|Mrs|Miss",
     "surname": (
         "Plum|Pepper|Crumb|Thistle|Marble|Bramble|Pickle|Button|Nutmeg|Twig|Pebble|Mallow|Sorrel|Buckle|Tassel"
-        "|Muffin|Turnip|Parsley|Whisker|Puddle|Dimple|Kettle|Barley|Clover|Sparrow|Nettle|Mustard|Ginger|Copper|Quill"
+        "|Muffin|Turnip|Parsley|Whisker|Puddle|Dimple|Kettle|Barley|Clover|Sparrow|Nettle|Mustard|Ginger|Copper"
         "|Sprout|Bobbin|Thimble|Waffle|Trumpet|Pocket|Pumpkin|Velvet|Cinnamon|Lemon|Sugar|Acorn|Cricket|Feather"
-        "|Bumble|Gosling|Pigeon|Cherry|Biscuit|Candle|Mitten|Apple|Almond|Ladle|Saddle|Cabbage|Radish|Hedge|Willow"
+        "|Bumble|Gosling|Pigeon|Cherry|Biscuit|Candle|Mitten|Apple|Almond|Ladle|Saddle|Cabbage|Radish|Hedge"
+        "|Willow|Larkin|Brick|Sparkle|Pillow|Blanket|Saucer|Towel|Ribbons|Bucket|Hammer|Needle|Lantern|Anchor"
+        "|Barrel|Feathers|Honey|Peach|Melon|Carrot|Onion|Leek|Garlic|Walnut|Hazelnut|Raisin|Custard|Noodle|Toast"
+        "|Butter|Crust|Pancake|Doughnut|Toffee|Fudge|Caramel|Sherbet|Cocoa|Lark|Heron|Magpie|Badger|Mole|Otter"
+        "|Hare|Beetle|Moth|Snail|Spider|Poppy|Tulip|Violet|Bluebell|Cowslip|Lupin|Heather|Fern|Moss|Reed|Birch"
+        "|Maple|Alder|Rowan|Poplar|Hill|Field|Brook|Lake|Meadow|Bridge|Stone|Sand|Snow|Frost|Winter|Summer|March"
+        "|Tuesday|Saturday|Silver|Golden|Brass|Iron|Wool|Cotton|Linen|Thread|Bell|Drum|Fiddle|Whistle|Banjo|Harp"
+        "|Quiet|Merry|Jolly|Nimble|Proud|Gentle|Small|Short|Long|Broad"
     ),
     "strangers": (
         "nurses|jugglers|judges|dancers|knights|poets|plumbers|pirates|soldiers|students|pilots|drummers"
