@@ -50,6 +50,8 @@ def build_app() -> App:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C."""
+    # Before torch is loaded: threads that wait by spinning take the processor from those they wait for.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if words is None else words)
     try:
         build_app()(words, exit_on_error=False, print_error=False)

@@ -37,7 +37,7 @@ class WorldConfig:
 
     n_conversations: int = setting(12_000, "conversations for tuning")
     heldout_conversations: int = setting(500, "held-out conversations")
-    unknown_share: float = setting(0.02, "share of the conversations on people who stand nowhere in the town")
+    unknown_share: float = setting(0.0, "share of the conversations on people who stand nowhere in the town")
     system_share: float = setting(0.1, "share of the conversations that begin with a system message")
 
     workers: int = setting(0, "processes that write at once; 0 takes one for each processor", affects_result=False)

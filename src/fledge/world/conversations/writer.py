@@ -16,17 +16,17 @@ from fledge.world.skills.exercise import Exercise
 from fledge.world.skills.sums import sum_exercise
 
 SHARES = {
-    "greeting": 0.06,
-    "identity": 0.06,
+    "greeting": 0.08,
+    "identity": 0.08,
     "small_talk": 0.06,
-    "facts": 0.32,
-    "sums": 0.14,
-    "steps": 0.06,
-    "spelling": 0.05,
-    "counting": 0.05,
-    "sorting": 0.05,
-    "hops": 0.07,
-    "story": 0.08,
+    "facts": 0.30,
+    "sums": 0.16,
+    "steps": 0.08,
+    "spelling": 0.04,
+    "counting": 0.04,
+    "sorting": 0.04,
+    "hops": 0.06,
+    "story": 0.06,
 }
 """Of the conversations that are not on people who stand nowhere."""
 SYSTEM = (

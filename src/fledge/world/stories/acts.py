@@ -53,8 +53,8 @@ ACTS: dict[str, str] = {
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": (
         "lost {X}{lose_tail}|noticed that {X} was gone{lose_tail}"
-        "|reached for {X}, but it was not there any more{lose_tail}|saw that {X} had disappeared{lose_tail}"
-        "|looked around, and {X} was not there any more{lose_tail}"
+        "|reached for {X}, but it was not there any more|saw that {X} had disappeared{lose_tail}"
+        "|looked around, and {X} was not there any more"
     ),
     "search": (
         "[looked|searched|felt] {S}, but {found_only}|searched {S} for {X}, but {found_only}"
@@ -110,7 +110,7 @@ ACTS: dict[str, str] = {
     "fly_up": "flew up and brought {X} down{take_tail}|spread {his} wings, flew up and pulled {X} free{take_tail}",
     "float": (
         "dropped {X} into the water, and it [floated|drifted] away{float_tail}"
-        "|slipped, and {X} fell into the water{float_tail}|let {X} fall, and the water carried it off{float_tail}"
+        "|slipped, and {X} fell into the water and floated away{float_tail}|let {X} fall, and the water carried it off{float_tail}"
     ),
     "fish_out": (
         "used {Y} to get {X} out of the water{take_tail}|got {X} out of the water with {Y}{take_tail}"
@@ -162,7 +162,7 @@ ACTS: dict[str, str] = {
     ),
     "share": (
         "shared {X} with {B}{share_tail}|cut {X} in two and shared it with {B}{share_tail}"
-        "|gave {B} half of {X}, because it is good to share{share_tail}"
+        "|gave {B} half of {X}, because it is good to share"
     ),
     "cook": (
         "mixed {Y} with {Z} and cooked {Xa}{cook_tail}|put {Y} and {Z} into a pan and cooked {Xa}{cook_tail}"

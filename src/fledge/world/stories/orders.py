@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fledge.world.stories import lexicon
 from fledge.world.stories.cast import Stage
-from fledge.world.stories.plots import meet_someone
+from fledge.world.stories.plots import EDIBLE, meet_someone
 
 # verb -> kinds of events whose wordings say it
 VERB_KINDS: dict[str, tuple[str, ...]] = {
@@ -52,7 +52,7 @@ VERB_PLOTS: dict[str, tuple[str, ...]] = {
     "cook": ("make",),
     "build": ("make",),
     "give": ("gift",),
-    "promise": ("borrowed", "make", "gift", "growing"),
+    "promise": ("borrowed", "stuck", "afloat", "broken"),
     "swap": ("make", "gift", "growing"),
     "ask": ("make", "gift", "lost"),
     "refuse": ("make", "gift", "growing"),
@@ -82,7 +82,7 @@ def last_episode(stage: Stage, hero: str, verb: str) -> None:
         if verb == "sleep":
             stage.do("wake", hero)
     elif verb in ("eat", "share"):
-        food = stage.thing(lexicon.FOODS)
+        food = stage.thing(EDIBLE)
         other = meet_someone(stage, hero) if verb == "share" else ""
         stage.do("see", hero, X=food, S=stage.spot(stage.where(hero)))
         stage.do("take", hero, X=food)

@@ -10,6 +10,7 @@ from fledge.world.stories.cast import Stage
 Plot = Callable[[Stage, str, str], str]  # (stage, hero, wished ending) -> the thing that the story is about
 
 GIFTS = tuple(lexicon.TREASURES)
+EDIBLE = tuple(food for food in lexicon.FOODS if food not in ("bag of flour", "bag of sugar", "pot of cream"))
 KEEPSAKES = (*lexicon.TOYS, *lexicon.WEAR, *lexicon.TREASURES)
 BREAKABLE = tuple(lexicon.TOYS) + (
     "cup",
@@ -65,7 +66,7 @@ def obtain(s: Stage, hero: str, thing: str, depth: int = 1) -> bool:
     if draw < 0.65 or not depth:
         s.do("agree", other, hero, Y=thing)
         s.do("lend", other, hero, Y=thing)
-        if s.chance(0.5):
+        if s.chance(0.5) and thing in (*lexicon.REACHERS, *lexicon.MENDERS, *lexicon.NETS):
             s.do("promise", hero, other, Y=thing)
         elif s.chance(0.7):
             s.do("thank", hero, other)
@@ -268,7 +269,7 @@ def make(s: Stage, hero: str, ending: str) -> str:
 
 
 def gift(s: Stage, hero: str, ending: str) -> str:
-    thing = s.thing((*GIFTS, *lexicon.WEAR, *lexicon.FOODS) if ending != "funny" else lexicon.FOODS)
+    thing = s.thing((*GIFTS, *lexicon.WEAR, *EDIBLE) if ending != "funny" else EDIBLE)
     friend = meet_someone(s, hero)
     home = s.where(friend)
     s.do("wish_for", friend, hero, X=thing)

@@ -143,11 +143,11 @@ TAILS: dict[str, str] = {
         "ate it in {number} bites|sniffed at it, ate it|swallowed it whole|ate it {speed}|ate it with some {drink}"
     ),
     "eat_tail": (
-        "| with some {drink}| and left {few} crumbs for a~ {beast}| under a~ {tree_adj} {tree}| next to {someone}"
+        "| with some {drink}| and left {few} crumbs for a~ {beast}| next to {someone}"
         "| and licked {his} fingers| on a~ {worn_linen} blanket| with a~ {worn} fork"
     ),
     "share_tail": (
-        " under a~ {tree_adj} {tree}| with some {drink}|, {number} bites for each of them| next to {someone}"
+        " with some {drink}|, {number} bites for each of them| next to {someone}"
         "| and gave the crumbs to a~ {beast}| on a~ {worn_linen} blanket"
     ),
     "cook_tail": (
@@ -180,7 +180,7 @@ TAILS: dict[str, str] = {
     "wake_tail": (
         " when {few} {birds} began to sing| because a~ {beast} was tickling {him}| and felt fresh"
         "| and yawned {number} times"
-        "| when {someone} began to sing| from the noise of a~ {vehicle}"
+        "| when {someone} began to sing| because of the noise of a~ {vehicle}"
     ),
     "wait_tail": (
         " for {number} hours| until {few} {birds} had flown by| next to {someone}| and drew {tale} in the dust"

@@ -15,13 +15,12 @@ TALK: dict[str, str] = {
         "I have not seen {X}.|I do not know where {X} is.|Nobody told me where {X} is."
         "|I wish I knew where {X} is.|I cannot tell you where {X} is."
     ),
-    "ask_for": (
-        "May I have {Y}?|May I borrow {Y}?|Could you give me {Y}?|Would you let me have {Y}?"
-        "|Can I have {Y}, please?|Will you lend me {Y}?"
-    ),
-    "agree": (
-        "Yes, you may have {Y}.|Of course you can have {Y}.|Take {Y}, I do not need it before {weekday}."
-        "|Gladly, {Y} is yours until {weekday}.|You can have {Y} if you are careful."
+    "ask_for": ("May I have {Y}?|Could you give me {Y}?|Would you let me have {Y}?|Can I have {Y}, please?"),
+    "ask_for/borrow": ("May I borrow {Y}?|Will you lend me {Y}?"),
+    "agree": ("Yes, you may have {Y}.|Of course you can have {Y}."),
+    "agree/borrow": (
+        "Take {Y}, I do not need it before {weekday}.|Gladly, {Y} is yours until {weekday}."
+        "|You can have {Y} if you are careful."
     ),
     "refuse": (
         "No, you cannot have {Y}.|No, I will not give {Y} to anyone.|I refuse, for I need {Y} myself."

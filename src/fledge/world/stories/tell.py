@@ -27,6 +27,8 @@ JOINABLE = frozenset(
 LIKENED = frozenset(
     lexicon.word_list("go take carry hide give find climb dance sing follow eat mend dry wash lend lead")
 )
+# what is asked for to be used and given back; other things are asked for to be kept
+LENT = frozenset((*lexicon.REACHERS, *lexicon.MENDERS, *lexicon.NETS))
 UNTIMED = frozenset(lexicon.word_list("own muse hold"))
 SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
@@ -217,6 +219,8 @@ class Teller:
             self.event = event
             lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
         text = self.clause(event)
+        if lead.startswith(("While", "In front", "When", "Just as")) and (" while " in text or " in front " in text):
+            lead = ""
         joined = False
         if (
             following is not None
@@ -231,7 +235,7 @@ class Teller:
         elif (
             event.kind in LIKENED
             and random() < 0.4
-            and len(text) < 50
+            and len(lead + text) < 50
             and not any(
                 w in text
                 for w in (
@@ -276,7 +280,10 @@ class Teller:
         random, rules = self.random, self.tables.grammar.rule
         self.begin(event)
         self.speaking = True
-        content = sentence(self.words(self.pick(self.tables.talk[event.kind])))
+        wordings = self.tables.talk[event.kind]
+        if event.Y in LENT or self.plot == "borrowed":
+            wordings = wordings + self.tables.talk.get(f"{event.kind}/borrow", ())
+        content = sentence(self.words(self.pick(wordings)))
         content_things = self.named
         known = self.focus.after(event.A, [], []).other == event.B
         if event.kind in MORE and random() < 0.7:
