@@ -109,7 +109,8 @@ def test_written_files_hold_the_world(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "facts.json").read_text("utf-8"))) == len(world.facts())
 
 
-def test_conversations_are_well_formed(world: World) -> None:
+def test_conversations_are_well_formed() -> None:
+    world = World(WorldConfig(unknown_share=0.02))
     kinds: Counter[str] = Counter()
     for index in range(2500):
         conversation = world.conversation(index)
