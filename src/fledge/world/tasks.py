@@ -157,7 +157,7 @@ def _stories(config: WorldConfig, split: Split, *, with_words: bool) -> Iterator
         asked, story, words, ending = order(rng, split == "heldout")
         if with_words and not words:
             continue
-        wrong = "The sun is over the river."
+        wrong = "It is late."
         meta = {"value": "", "words": list(words), "ending": ending or "", "wrong": wrong}
         yield Example("", _prompt(asked), story.text, meta=meta)
 

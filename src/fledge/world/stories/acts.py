@@ -36,7 +36,7 @@ ACTS: dict[str, str] = {
         "|put {X} under {his} arm{take_tail}|bent down and took {X}{take_tail}"
     ),
     "give": (
-        "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {Bn} took it{give_tail}"
+        "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {Bn} took it"
         "|put {X} into {Bs} hands{give_tail}|passed {X} to {B}{give_tail}"
     ),
     "bring_back": "brought {X} back to {B}{give_tail}|gave {X} back to {B}{give_tail}|returned {X} to {B}{give_tail}",
@@ -52,8 +52,8 @@ ACTS: dict[str, str] = {
     "carry": ("carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}"),
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": (
-        "lost {X}{lose_tail}|noticed that {X} was gone{lose_tail}"
-        "|reached for {X}, but it was not there any more|saw that {X} had disappeared{lose_tail}"
+        "lost {X}{lose_tail}|noticed that {X} was gone"
+        "|reached for {X}, but it was not there any more|saw that {X} had disappeared"
         "|looked around, and {X} was not there any more"
     ),
     "search": (
@@ -110,7 +110,8 @@ ACTS: dict[str, str] = {
     "fly_up": "flew up and brought {X} down{take_tail}|spread {his} wings, flew up and pulled {X} free{take_tail}",
     "float": (
         "dropped {X} into the water, and it [floated|drifted] away{float_tail}"
-        "|slipped, and {X} fell into the water and floated away{float_tail}|let {X} fall, and the water carried it off{float_tail}"
+        "|slipped, and {X} fell into the water and floated away{float_tail}"
+        "|let {X} fall, and the water carried it off{float_tail}"
     ),
     "fish_out": (
         "used {Y} to get {X} out of the water{take_tail}|got {X} out of the water with {Y}{take_tail}"
@@ -149,7 +150,7 @@ ACTS: dict[str, str] = {
         "|wanted to reach for {X}, but {Bi} stood in the way"
     ),
     "block": (
-        "was afraid of {B}, who {growled}|took a step, but {B} {growled}|tried to get past {B}, but {bhe} {growled}"
+        "was afraid of {Bn}, who {growled}|took a step, but {B} {growled}|tried to get past {B}, but {bhe} {growled}"
     ),
     "feed": (
         "threw {Y} to {B}, who {ate_it} and went away|gave {Y} to {B}, who {ate_it} and left"

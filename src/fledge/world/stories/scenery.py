@@ -6,7 +6,7 @@ DETAILS: dict[str, str] = {
     "view_fair": (
         "A~ {beast} was {beast_doing_fair} {near}.|{near}, {someone} was {doing_here}."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
-        "|A~ {stranger} came by, {doing_here}.|It smelled of {smell_fair} and {smell_fair}."
+        "|A~ {stranger} came by and greeted {someone}.|It smelled of {smell_fair} and {smell_fair}."
         "|Under the {trees} grew {colour} {flowers0} and {colour} {flowers0}."
         "|{few} {birds} were sitting on the {part_of_house} of the {building}."
         "|{few} {beasts} were resting under a~ {tree_adj} {tree}."
@@ -51,7 +51,7 @@ DETAILS: dict[str, str] = {
         "|A~ {stranger} came in, asked for a~ {ware} and left.|The floor was covered with {wares} and {oddments}."
         "|A~ {stranger} was telling {few} {strangers} about {tale}."
     ),
-    "near_in": "in a corner|by the window|on the floor|upstairs|at the back|in the next room",
+    "near_in": "in a corner|by the window|upstairs|at the back|in the next room",
     "pair_doing": (
         "playing together|chasing each other|sharing some {sweet}|sleeping side by side|looking for {insects}"
         "|fighting over some {dish}|running around a~ {tree}|watching {someone}"
@@ -183,7 +183,7 @@ MUSING: dict[str, str] = {
     ),
     "muse/rough": (
         "stopped to look at a~ {beast} that was {beast_doing_rough}|could smell {smell_rough} and {smell_rough}"
-        "|pulled {his} {colour} {cloth} tighter|rubbed {his} cold hands|made room for a~ {vehicle}"
+        "|turned up {his} collar|rubbed {his} cold hands|made room for a~ {vehicle}"
         "|sniffed at the cold air"
         "|waited for a moment under a~ {tree_adj} {tree}|helped {someone} to push a~ {vehicle}"
         "|drank some hot {hot} on the way"

@@ -69,7 +69,7 @@ TAILS: dict[str, str] = {
         "| while {he} was looking at a~ {vehicle}| before {he} could count to {number}"
         "|, although {he} had held it tight"
         "| while {he} was listening to {someone}| when {he} had to make room for a~ {vehicle}"
-        "|, and {he} had not even noticed it"
+        ""
     ),
     "found_only": (
         "there was only a~ {ware}|found nothing but {few} {wares}|there was nothing but {few} {insects}"
@@ -136,7 +136,7 @@ TAILS: dict[str, str] = {
         "|, just as {his} {uncle} had taught {him}"
     ),
     "growled": (
-        "growled|showed {few} sharp teeth|stamped {speed}|made a noise like a~ {vehicle0}|did not move|grumbled"
+        "growled|showed {few} sharp teeth|stamped {number} times|made a noise like a~ {vehicle0}|did not move|grumbled"
         "|said that nobody might pass|looked at {him} with angry eyes"
     ),
     "ate_it": (
@@ -147,7 +147,7 @@ TAILS: dict[str, str] = {
         "| and licked {his} fingers| on a~ {worn_linen} blanket| with a~ {worn} fork"
     ),
     "share_tail": (
-        " with some {drink}|, {number} bites for each of them| next to {someone}"
+        ", with some {drink}|, {number} bites for each of them| next to {someone}"
         "| and gave the crumbs to a~ {beast}| on a~ {worn_linen} blanket"
     ),
     "cook_tail": (

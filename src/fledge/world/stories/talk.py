@@ -204,11 +204,12 @@ FRAME_RULES: dict[str, str] = {
         "| {speed}| in a~ {voice} voice| with some {sweet} in {his} mouth| with a~ {smile} smile"
         "| without looking up from {his} {oddments}| after a deep breath| after {number} deep breaths"
     ),
+    "collar": "collar|sleeves|hair|pockets|buttons",
     "voice": "low|high|soft|deep|shaky|small|loud|bright|sleepy|hoarse|clear|merry|solemn",
     "smile": "broad|shy|friendly|crooked|merry|tired|warm|little|polite|sleepy|clever",
     "gesture": (
         "scratched {his} {part}|pointed at a~ {ware}|looked up at {few} {birds}|put down a~ {ware}|smiled|made a bow"
-        "|wiped {his} {part}|straightened {his} {colour} {cloth}|coughed {number} times|nodded {speed}"
+        "|wiped {his} {part}|straightened {his} {collar}|coughed {number} times|nodded {speed}"
         "|chewed on some {sweet}"
         "|took a sip of {drink}|thought for {number} minutes|leaned on a~ {ware}|waved to {someone}"
     ),
@@ -216,6 +217,6 @@ FRAME_RULES: dict[str, str] = {
         "scratching {his} {part}|pointing at a~ {ware}|looking up at {few} {birds}|putting down a~ {ware}"
         "|wiping {his} {part}"
         "|chewing on some {sweet}|nodding {speed}|leaning on a~ {ware}|waving to {someone}|pouring some {drink}"
-        "|straightening {his} {colour} {cloth}|with a~ {ware} in {his} hands"
+        "|straightening {his} {collar}|with a~ {ware} in {his} hands"
     ),
 }
