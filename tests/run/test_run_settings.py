@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - setting() is dataclasses.field
 """Settings: what is read equals what was written, and every fault is told with file, line and what was expected."""
 
 from __future__ import annotations

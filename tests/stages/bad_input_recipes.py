@@ -98,10 +98,10 @@ ROWS = [
     Row(
         "no turn of an assistant",
         conversations({"messages": [{"role": "user", "content": "hi"}]}),
-        ("c.jsonl: no conversation can be learned (1 refused)", "rejects.jsonl"),
+        ("c.jsonl: no conversation can be learned, 1 refused", "rejects.jsonl"),
         undone=("sft",),
     ),
-    Row("an empty file of conversations", conversations(), ("c.jsonl: ", "no conversation"), undone=("sft",)),
+    Row("an empty file of conversations", conversations(), ("c.jsonl: is empty",), undone=("sft",)),
     Row(
         "conversations of other shapes",
         conversations(

@@ -26,4 +26,4 @@ def test_alpaca_rows_are_read_beside_conversations_and_bad_ones_set_aside(tmp_pa
         (Message("user", "Add them.\n\n1 and 2"), Message("assistant", "3")),
         (Message("user", "Hi"), Message("assistant", "Hello")),
     ]
-    assert [each.id for each in read[3:] if isinstance(each, Reject)] == ["rows.jsonl:4", "rows.jsonl:5", "rows.jsonl:6"]
+    assert [each.id for each in read[3:] if isinstance(each, Reject)] == [f"rows.jsonl:{n}" for n in (4, 5, 6)]

@@ -51,6 +51,9 @@ class Blimp:
                         if lines is not None:
                             name = Path(member.name)
                             found[name.stem] = list(self._parse(lines, name.name, name.stem))
+        except tarfile.ReadError as error:
+            what = "is neither a folder of .jsonl files nor a .tar archive of them"
+            raise FledgeError(what, where=str(self.path), fix="give one of the two") from error
         except (OSError, EOFError, tarfile.TarError) as error:
             raise FledgeError(f"cannot be read ({error})", where=str(self.path), fix="check the file") from error
         return found

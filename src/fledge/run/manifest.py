@@ -65,6 +65,14 @@ def read_manifest(directory: Path) -> Manifest | None:
         raise FledgeError("is not a manifest that this version reads", where=str(path), fix="remove it") from error
 
 
+def read_manifest_or_none(directory: Path) -> Manifest | None:
+    """The manifest, or None where there is none that can be read."""
+    try:
+        return read_manifest(directory)
+    except FledgeError:
+        return None
+
+
 def hash_file(path: Path, before: FileHash | None = None) -> FileHash:
     """Hash a file, or give ``before`` back where size and modification time are as they were."""
     stat = path.stat()

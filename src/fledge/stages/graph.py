@@ -21,6 +21,7 @@ from fledge.run.manifest import (
     Manifest,
     hash_outputs,
     read_manifest,
+    read_manifest_or_none,
     versions,
     write_manifest,
 )
@@ -163,14 +164,6 @@ def recover(run: Path, specs: Sequence[StageSpec] = STAGES) -> None:
             _swap_in(run, spec.name)
     with told(run):
         remove_leftovers(run)
-
-
-def read_manifest_or_none(directory: Path) -> Manifest | None:
-    """The manifest, or None where there is none that can be read."""
-    try:
-        return read_manifest(directory)
-    except FledgeError:
-        return None
 
 
 def _swap_in(run: Path, stage: str) -> None:

@@ -18,6 +18,7 @@ from fledge.run.manifest import (
     hash_file,
     outputs_hash,
     read_manifest,
+    read_manifest_or_none,
 )
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
@@ -62,7 +63,7 @@ def begun_now(spec: StageSpec, settings: Any, run: Path, present: Sequence[str],
     """Settings and inputs as they are now. ``before`` spares hashing source files that nobody touched."""
     inputs: dict[str, str] = {}
     for name, patterns in spec.upstream.items():
-        manifest = read_manifest(run / name) if name in present else None
+        manifest = read_manifest_or_none(run / name) if name in present else None
         if manifest:
             inputs[name] = outputs_hash(manifest, patterns)
     known = before.files if before else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -52,6 +53,8 @@ class TrainConfig:
         for name, least in (("context_length", 2), ("batch_tokens", 1), ("keep", 1), ("max_bad_steps", 1)):
             if getattr(self, name) < least:
                 raise FledgeError(f"{name} must be at least {least}, got {getattr(self, name)}", where=name)
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise FledgeError(f"there is no device {self.device!r}", where="device", fix="use auto, cpu, cuda or mps")
         for name in ("tokens", "micro_batch_rows", "threads", "eval_every", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 0:
                 raise FledgeError(f"{name} must not be negative, got {getattr(self, name)}", where=name)

@@ -27,7 +27,7 @@ def write_sft_shards(paths: Sequence[Path], tokenizer: Tokenizer, out: Path, con
     index = write_conversation_shards(read_conversations(paths), tokenizer, out, max_tokens=config.context_length + 1)
     if not len(open_shards(out, verify=False)):
         raise FledgeError(
-            f"no conversation can be learned ({index['n_refused']} refused)",
+            f"no conversation can be learned, {index['n_refused']} refused" if index["n_refused"] else "is empty",
             where=", ".join(map(str, paths)),
             fix=f"see {out / 'rejects.jsonl'}",
         )
