@@ -121,7 +121,7 @@ def test_conversations_are_well_formed() -> None:
         for message in conversation.messages:
             assert message.content == message.content.strip() and message.content
             assert "{" not in message.content and "  " not in message.content
-    assert len(kinds) == 12 and min(kinds.values()) > 20
+    assert len(kinds) == 13 and min(kinds.values()) > 20
 
 
 def test_tuning_never_asks_about_the_tested(world: World, tasks: dict[str, WorldTask]) -> None:

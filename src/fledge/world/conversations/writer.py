@@ -7,6 +7,7 @@ from random import Random
 from fledge.types import Conversation, Message, Split
 from fledge.world.config import WorldConfig
 from fledge.world.conversations.asking import LEADS, fact_turns, unknown_turns
+from fledge.world.conversations.introductions import free_names, introduction
 from fledge.world.conversations.orders import story_turns
 from fledge.world.conversations.smalltalk import greeting, identity, small_talk, turn
 from fledge.world.facts.universe import Universe
@@ -18,14 +19,15 @@ from fledge.world.skills.sums import sum_exercise
 SHARES = {
     "greeting": 0.08,
     "identity": 0.08,
-    "small_talk": 0.06,
-    "facts": 0.30,
+    "introduction": 0.10,
+    "small_talk": 0.04,
+    "facts": 0.24,
     "sums": 0.16,
     "steps": 0.08,
     "spelling": 0.04,
     "counting": 0.04,
     "sorting": 0.04,
-    "hops": 0.06,
+    "hops": 0.04,
     "story": 0.06,
 }
 """Of the conversations that are not on people who stand nowhere."""
@@ -44,6 +46,7 @@ class ConversationWriter:
     def __init__(self, config: WorldConfig, universe: Universe) -> None:
         self.config, self.universe = config, universe
         self.skills = SkillWriter(config, universe)
+        self._names = free_names(universe)
 
     def write(self, index: int, split: Split) -> Conversation:
         """Conversation ``index`` of a split; held-out ones use greetings, words, lists and sums kept for that."""
@@ -67,6 +70,8 @@ class ConversationWriter:
             return messages
         if kind == "identity":
             return [*identity(rng, heldout), *(small_talk(rng) if rng.random() < 0.2 else ())]
+        if kind == "introduction":
+            return introduction(rng, self._names)
         if kind == "small_talk":
             return [*small_talk(rng), *(small_talk(rng) if rng.random() < 0.2 else ())]
         if kind == "facts":
