@@ -120,6 +120,18 @@ FAULTS = {
     "a rule left open": r"[{}\[\]|~_]",
     "said for a question": r'\?" (?:said|answered|replied|explained)',
     "a tail that needs its verb": r" now by | now into ",
+    "a smell of nothing": r"(?:^|[.!?] )It smelled",
+    "a pronoun after there was": r"\bthere was (?:it|he|she)\b",
+    "an adverb without its comma": r"(?:^|[.!?] )Sadly [a-z]",
+    "a comma between two sentences": r'"(?:Take|Please|Go away|Do not cry|Cheer up|Never mind)[^".!?]*, (?:I|we) ',
+    "it before what it means": r'"[^"]*\b(?:it|one|none)\b[^"?]*[.] [^".?]*[?]"',
+    "fetched what is at hand": r"\bfetched (?:the|his|her|it)\b",
+    "another's thing given away": r", borrowed from ",
+    "mirth out of place": r"\bnodd(?:ed|ing) \w+ly(?:[.]| and [a-z]+,) \"",
+    "a seed grown tall itself": r"that (?:the|his|her)(?: (?!shoot)\w+)* was (?:already |now )?as (?:tall|high) ",
+    "riding on what one sits in": r"\b(?:went|way|ran|path|road) [^.,]*\bon an? (?:[\w-]+ )?(?:jeep|taxi)\b",
+    "a month against the weather": r"On the \w+ \w+day of [A-Z]",
+    "a drink left cold": r"\bleft (?:it|his|her)(?: \w+)* cold\b",
 }  # fmt: skip
 
 
@@ -129,6 +141,28 @@ def test_no_class_of_fault_seen_in_reading_comes_back() -> None:
         text = write_story(random.Random(f"lint/{i}")).text
         found += [(name, m[0], i) for name, fault in FAULTS.items() for m in re.finditer(fault, text, re.M)]
     assert found == []
+
+
+def test_no_pronoun_means_a_passer_by() -> None:
+    """After a sight of somebody else the hero is named."""
+    somebody = re.compile(r"\b(?:Mr|Mrs|Miss|[Ss]omebody|nurse|barber|kitten|puppy|beetle)\b")
+    n = 0
+    for i in range(300):
+        story = write_story(random.Random(f"crowd/{i}"))
+        for (start, end, events), (after, stop, _) in zip(story.spans, story.spans[1:], strict=False):
+            if events[0].kind in ("scene", "weather") and somebody.search(story.text[start:end]):
+                assert not re.match(r"(?:He|She) ", story.text[after:stop].strip()), story.text[start:stop]
+                n += 1
+    assert n > 100
+
+
+def test_tools_suit_what_they_mend() -> None:
+    for i in range(1500):
+        story = write_story(random.Random(f"mend/{i}"))
+        for event in story.events:
+            if event.kind in ("mend", "mend_both"):
+                assert event.Y not in lexicon.STITCHERS or event.X in lexicon.STITCHED
+                assert event.Y not in lexicon.NAILERS or event.X in lexicon.NAILED
 
 
 def test_weather_and_surroundings_do_not_contradict() -> None:

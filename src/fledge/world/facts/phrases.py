@@ -182,12 +182,12 @@ TALK_LINKS = (
     "Wait, I know more.",
 )
 TALK_PROMPTS = ("Really?", "Go on.", "Is that so?", "I did not know that.", "How nice!", "Tell me more.", "And then?")
-TALK_AGREEING = ("I know.", "So I heard.", "That is true.", "My aunt says the same.", "Quite right.", "Yes, yes.")
+TALK_AGREEING = ("I know.", "So I heard.", "That is true.", "Everybody says so.", "Quite right.", "Yes, yes.")
 TALK_ENDS = (
     "Well, I must go now.",
     "What a small town this is!",
     "Now I know everything.",
-    "Here comes the bus.",
+    "I hear the clock strike.",
     "It is getting late.",
     "Thank you for telling me.",
     "Let us talk again tomorrow.",

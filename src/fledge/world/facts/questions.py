@@ -38,9 +38,9 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "pet_name": (
         "What is the name of the pet of {S}?",
         "What is the pet of {S} called?",
-        "What does {S} call the pet in the house?",
+        "What name does the pet of {S} have?",
         "Tell me the name of the animal that {S} keeps.",
-        "Which name did {S} give to the pet?",
+        "Which name was given to the pet of {S}?",
         "Do you know what the pet of {S} is called?",
         "What must I shout if I want to call the pet of {S}?",
         "How is the animal of {S} named?",

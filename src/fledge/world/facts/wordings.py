@@ -183,7 +183,7 @@ WORDINGS: dict[str, tuple[str, ...]] = {
         "{S} has been open since {v}.",
         "Since the year {v}, {S} has been open.",
         "In the year {v}, {S} opened.",
-        "{S} welcomed {r} first guests in {v}.",
+        "{S} first opened {r} doors in {v}.",
         "The year in which {S} opened is {v}.",
         "{P} first day was in {v}.",
         "{S} began in {v}.",

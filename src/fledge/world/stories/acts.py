@@ -5,7 +5,7 @@ from __future__ import annotations
 ACTS: dict[str, str] = {
     "own": (
         "had {Xa}{own_tail}|owned {Xa}{own_tail}|had {Xa}, and {he} {loved} it{more_than}"
-        "|was the owner of {Xa}{own_tail}|kept {Xa} {kept_where}|got {Xa} from {his} {uncle} {when_got}"
+        "|was the owner of {Xa}{own_tail}|kept {Xa} {kept_where}|had got {Xa} from {his} {uncle} {when_got}"
         "|had been given {Xa} by {someone}|once found {Xa} and kept it {kept_where}"
     ),
     "meet": (
@@ -61,15 +61,15 @@ ACTS: dict[str, str] = {
         "|looked for {X} {S}, but {found_only}"
     ),
     "find": (
-        "found {X} {S}{find_tail}|looked {S}, and there was {X}{find_tail}|saw {X} lying {S}{find_tail}"
+        "found {X} {S}{find_tail}|looked {S}, and there was {Xf}{find_tail}|saw {X} lying {S}{find_tail}"
         "|reached {S} and pulled {X} out{find_tail}"
     ),
     "find_funny": (
         "found {X} on {his} own head{funny_tail}"
-        "|put up a hand, and there was {X} on {his} own head{funny_tail}"
+        "|put up a hand, and there was {Xf} on {his} own head{funny_tail}"
         "|looked into {looking_glass} and saw {X} on {his} own head{funny_tail}"
-        "|scratched {his} head, and there was {X}{funny_tail}"
-        "|was told by {someone} to feel on {his} own head, and there was {X}{funny_tail}"
+        "|scratched {his} head, and there was {Xf}{funny_tail}"
+        "|was told by {someone} to feel on {his} own head, and there was {Xf}{funny_tail}"
     ),
     "give_up": (
         "searched until {it_was_late}, but {X} was nowhere"
@@ -78,8 +78,7 @@ ACTS: dict[str, str] = {
         "|gave up looking for {X}{give_up_tail}"
     ),
     "lend": (
-        "[gave|handed|lent] {B} {Yf}{give_tail}|put {Y} into {Bs} arms{give_tail}"
-        "|fetched {Y} and gave it to {B}{give_tail}"
+        "[gave|handed|lent] {B} {Yf}{give_tail}|laid {Y} in {Bs} hands{give_tail}|nodded and gave {Y} to {B}{give_tail}"
     ),
     "fly_off": (
         "let go of {X}, and the wind carried it off until it hung {S}|lost hold of {X}, and it landed {S}"
@@ -90,7 +89,7 @@ ACTS: dict[str, str] = {
         "jumped {number} times, but could not reach {X}|stretched as far as {he} could, but {X} was too high"
         "|was too small to reach {X}, even on the tips of {his} toes"
         "|threw {few} twigs at {X}, but it did not move"
-        "|stood on a~ {standing}, but {X} was still too high"
+        "|stood on a~ {standing}, but {Xf} was still too high"
         "|climbed onto a~ {standing}, but could not reach {X}"
     ),
     "climb": "climbed up{climb_tail}|began to climb{climb_tail}|climbed higher and higher{climb_tail}",
@@ -140,7 +139,7 @@ ACTS: dict[str, str] = {
         "mended {X} with {Y}{mend_tail}|took {Y} and mended {X}{mend_tail}|used {Y} to mend {X}{mend_tail}"
         "|worked with {Y} until {X} was mended{mend_tail}"
     ),
-    "mend_both": "and {Bn} mended {X} with {Y}{mend_tail}|used {Y} to mend {X} while {Bn} held it still{mend_tail}",
+    "mend_both": "and {Bn} mended {X} with {Y}{mend_tail}|used {Y} to mend {X} while {Bn} held it still",
     "no_mend": (
         "tried {number} times to mend {X}, but it could not be mended|saw that nobody could mend {X}"
         "|put {X} together again, but it fell apart"
@@ -150,7 +149,7 @@ ACTS: dict[str, str] = {
         "|wanted to reach for {X}, but {Bi} stood in the way"
     ),
     "block": (
-        "was afraid of {Bn}, who {growled}|took a step, but {B} {growled}|tried to get past {B}, but {bhe} {growled}"
+        "was afraid of {Bn}, who {growled}|took a step, but {Bn} {growled}|tried to get past {B}, but {bhe} {growled}"
     ),
     "feed": (
         "threw {Y} to {B}, who {ate_it} and went away|gave {Y} to {B}, who {ate_it} and left"
@@ -194,8 +193,8 @@ ACTS: dict[str, str] = {
         "|waited and thought of {tale}"
     ),
     "grow": (
-        "saw that {X} was already {grow_how}|saw that {X} had grown and was {grow_how}"
-        "|found that {X} was now {grow_how}"
+        "saw that the shoot from {Xf} was already {grow_how}|saw that the shoot from {Xf} had grown and was {grow_how}"
+        "|found that the shoot from {Xf} was now {grow_how}"
     ),
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
     "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent {a_while} with {X}",

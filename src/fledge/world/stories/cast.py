@@ -17,7 +17,9 @@ def _fitting(noun: str) -> tuple[Options, Options, Options]:
     """The looks, sizes and colours that suit a thing."""
     if noun in lexicon.FOODS:
         sizes = lexicon.TREASURE_SIZES
-        return (lexicon.FOOD_LOOKS if " " not in noun else ("fresh", "tasty", "sweet")), sizes, ()
+        if " of " in noun:  # the look is that of what holds the food
+            return ("fresh", "tasty") if noun.startswith(("slice", "piece", "cob")) else ("fine", "clean"), sizes, ()
+        return lexicon.FOOD_LOOKS, sizes, ()
     if noun in lexicon.DISHES or noun in lexicon.BUILDS:
         return lexicon.PLAIN_LOOKS[2:], lexicon.TREASURE_SIZES, ()
     if noun in lexicon.SEEDS:

@@ -51,7 +51,7 @@ DOINGS: dict[str, str] = {
     "beast_doing_rough": (
         "hiding under a~ {tree_adj} {tree}|sheltering under a~ {vehicle}|running for shelter|digging for roots"
         "|shivering|pressed against a~ {tree}|following {someone}|looking for a dry place"
-        "|sniffing at a~ {worn} {tool}|huddled together under a~ {tree}|calling for food"
+        "|sniffing at a~ {worn} {tool}|curled up under a~ {tree}|calling for food"
     ),
     # stories, songs, drawings and dreams may hold what the town does not
     "tale": (
@@ -88,7 +88,7 @@ DOINGS: dict[str, str] = {
         "|ballet|school play|dinner party|museum"
     ),
     "tale_deed": (
-        "could not {trick}|lived in a~ {container}|wanted to be a~ {stranger0}|fell asleep on a~ {vehicle0}"
+        "could not {trick}|lived in a~ {container}|wanted to be a~ {stranger0}|fell asleep {riding0}"
         "|ate nothing but {sweet}|ate {dish} all day|was afraid of {insects}|sailed around the world on a~ {boat}"
         "|lost a~ {colour} {cloth}|collected {oddments}|learned the {music}|married a~ {stranger0}"
         "|had {many} sisters|never said thank you|travelled by {vehicle0} to {town}|kept {few} {beasts0} as pets"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fledge.world.stories import lexicon
 from fledge.world.stories.cast import Stage
-from fledge.world.stories.plots import meet_someone
+from fledge.world.stories.plots import meet_someone, mender
 
 
 def pick_up(s: Stage, hero: str, thing: str) -> None:
@@ -43,7 +43,7 @@ def _break(s: Stage, hero: str, verb: str) -> None:
         return
     s.do("break", hero, X=thing)
     if verb == "mend":
-        tool = s.thing(tuple(lexicon.MENDERS))
+        tool = mender(s, thing)
         s.do("need", hero, X=thing, Y=tool)
         pick_up(s, hero, tool)
         s.do("mend", hero, X=thing, Y=tool)

@@ -9,7 +9,7 @@ FULL: dict[str, str] = {
         "Once upon a time there was {Ai}, who was {doing_here} {At}."
         "|Once there lived {Ai}, who often came {To}, and one {weekday} {he} was there again, {doing_here}."
         "|One {weekday} {Ai} was {At}, {doing_here}.|Early one {weekday} {Ai} was {At}, {doing_here}."
-        "|On the {number_th} {weekday} of {month} {Ai} was {At} with {someone}."
+        "|On the {number_th} {weekday} of the month {Ai} was {At} with {someone}."
         "|This is the story of {Ai}, who was {At} one {weekday}, {doing_here}."
         "|Not long ago {Ai} was sitting {At} with {someone} and a~ {ware}."
         "|{Ai} had {dish} for breakfast and was now {At}, {doing_here}."
@@ -79,7 +79,7 @@ MORALS: dict[str, str] = {
         "|a good friend is as useful as {few} {tools}|one should think before one climbs, not like {someone}"
     ),
     "moral_afloat": (
-        "water is quicker than a~ {stranger0} on a~ {vehicle0}|one should not play too close to deep water"
+        "water is quicker than a~ {stranger0} {riding0}|one should not play too close to deep water"
         "|it is good to have friends who can swim like a~ {tale_hero}|even {someone} needs help sometimes"
         "|wet things dry, but a lost friend is worse than a lost {oddment}"
         "|help often comes when one is about to cry like a~ {stranger0}"
@@ -139,14 +139,14 @@ FULL_RULES: dict[str, str] = {
     ),
     "end_sad_do": (
         "did not want any {dish}|looked out at a~ {vehicle} for {number} hours|dreamed of {memory}"
-        "|left {his} {drink} cold"
+        "|did not touch {his} {drink}"
         "|thought of {memory}|did not even wave to {someone}|could not sleep and counted {many} {beasts}"
         "|gave {his} {sweet} to {someone}|did not listen when {his} {uncle} told a story about {tale}"
     ),
     "end_sad_around": (
         "not even {sweet} could help|{his} {uncle} sat beside {him} without a word|{someone} could not cheer {him} up"
         "|{few} {birds} sang on the {part_of_house}, but {he} did not listen|not even a story about {tale} could help"
-        "|{his} {uncle} brought {him} {drink}, but {he} left it cold"
+        "|{his} {uncle} brought {him} {drink}, but {he} did not drink it"
     ),
     "fun_effect": (
         "{his} tummy hurt|{few} {beasts} ran away|{few} buttons came off|a~ {ware} fell over"
@@ -164,7 +164,7 @@ LEADS: dict[str, str] = {
         "|After a nod from {someone},"
     ),
     "but": (
-        "But|But then|Sadly|All of a sudden|Suddenly|Just then|At that moment|While {someone} {watched},"
+        "But|But then|Sadly,|All of a sudden|Suddenly|Just then|At that moment|While {someone} {watched},"
         "|Just as a~ {vehicle} went past,|When nobody was watching,|While {someone} was {doing_here},"
         "|In front of {someone},"
     ),

@@ -163,6 +163,11 @@ MENDERS: dict[str, str] = {
     "spool of thread": "",
     "screw": "iron brass",
 }
+# cloth is stitched and wood is nailed; what else is mended with glue, tape or string
+STITCHED = ("doll", "puppet", "kite", "bag", "belt", "umbrella", "ball", "balloon")
+NAILED = ("wagon", "sled", "toy train", "toy boat", "box", "drum", "hoop", "clock", "music box", "toy sword", "fiddle")
+STITCHERS = ("needle", "spool of thread")
+NAILERS = ("hammer", "saw", "bag of nails", "screw")
 NETS: dict[str, str] = {"net": "rope", "oar": "wooden", "rope": "", "bucket": "tin wooden", "basket": "straw"}
 FOODS: tuple[str, ...] = tuple(
     word_list("""

@@ -88,6 +88,15 @@ def refused(s: Stage, hero: str, thing: str) -> None:
     s.do("sad_refused", hero, other, Y=thing)
 
 
+def mender(s: Stage, thing: str) -> str:
+    """A tool that suits what is broken, or the one that is ordered."""
+    unfit = {
+        *(() if thing in lexicon.STITCHED else lexicon.STITCHERS),
+        *(() if thing in lexicon.NAILED else lexicon.NAILERS),
+    }
+    return s.thing(tuple(tool for tool in lexicon.MENDERS if tool not in unfit or tool in s.wanted))
+
+
 def lost(s: Stage, hero: str, ending: str) -> str:
     thing = s.thing(("hat", "cap", "bonnet", "crown", "mask") if ending == "funny" else KEEPSAKES)
     s.do("own", hero, X=thing)
@@ -224,7 +233,7 @@ def broken(s: Stage, hero: str, ending: str) -> str:
         s.do("no_mend", hero, X=thing)
         s.do("sad_gone", hero, X=thing)
         return thing
-    tool = s.thing(tuple(lexicon.MENDERS))
+    tool = mender(s, thing)
     s.do("need", hero, X=thing, Y=tool)
     obtain(s, hero, tool)
     if friend and s.chance(0.6):

@@ -6,7 +6,7 @@ DETAILS: dict[str, str] = {
     "view_fair": (
         "A~ {beast} was {beast_doing_fair} {near}.|{near}, {someone} was {doing_here}."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
-        "|A~ {stranger} came by and greeted {someone}.|It smelled of {smell_fair} and {smell_fair}."
+        "|A~ {stranger} came by and greeted {someone}.|The air smelled of {smell_fair} and {smell_fair}."
         "|Under the {trees} grew {colour} {flowers0} and {colour} {flowers0}."
         "|{few} {birds} were sitting on the {part_of_house} of the {building}."
         "|{few} {beasts} were resting under a~ {tree_adj} {tree}."
@@ -26,7 +26,7 @@ DETAILS: dict[str, str] = {
     "view_rough": (
         "A~ {beast} was {beast_doing_rough}.|{near}, {someone} was {doing_here}."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
-        "|It smelled of {smell_rough} and {smell_rough}.|{few} {beasts} were {beast_doing_rough}."
+        "|The air smelled of {smell_rough} and {smell_rough}.|{few} {beasts} were {beast_doing_rough}."
         "|A~ {vehicle} stopped at the {building}, and {someone} got out.|Somebody {near} was {sound_here}."
         "|There was a light in the window of the {building}.|A~ {stranger} was {doing_here} at the {building}."
         "|A~ {stranger} and {someone} hurried past the {building}."
@@ -37,10 +37,10 @@ DETAILS: dict[str, str] = {
         "|{few} children with {colour} boots ran by.|{few} {birds} were sitting close together in the {trees}."
     ),
     "view_in": (
-        "It smelled of {smell_in} and {smell_in}.|On the wall hung a~ {worn} drawing of {tale}."
-        "|{few} {wares} stood in a row, next to a~ {ware}.|A~ {insect_colour} {insect} was crawling up the wall."
+        "The air smelled of {smell_in} and {smell_in}.|On the wall hung a~ {worn} drawing of {tale}."
+        "|{few} {wares} lay in a row, next to a~ {ware}.|A~ {insect_colour} {insect} was crawling up the wall."
         "|There was dust on the {kitchenwares} and on a~ {ware}."
-        "|In one corner stood a~ {ware}, and in the other {few} {wares}."
+        "|In one corner lay a~ {ware}, and in the other {few} {wares}."
         "|Through the window one could see a~ {vehicle} and {someone}."
         "|A~ {beast} was {beast_doing_in}.|A~ {stranger} was {doing_here} {near_in}."
         "|Somebody in the next room was {sound_here}.|Someone had painted {colour} {flowers0} on the door."
@@ -109,13 +109,12 @@ DETAILS: dict[str, str] = {
     ),
     "w_cloudy": (
         "One of the clouds looked like a~ {tale_hero}.|Grey clouds hung over the {part_of_house} of the {building}."
-        "|The clouds were as {cloud_adj} as {soft_thing}."
+        "|The clouds were as white as {soft_thing}."
         "|A cloud in the shape of a~ {tale_hero} passed over the {trees}."
         "|It was a cloudy day, and {someone} was {doing_fair}.|Low clouds hung over the {trees}."
         "|No sun came through the clouds, and {few} {birds} flew low."
         "|It was a grey day, and a~ {beast} was {beast_doing_fair}."
     ),
-    "cloud_adj": "soft|white|thick|round",
     "i_sunny": (
         "Outside the sun was shining on a~ {vehicle}.|The sun shone through the window onto a~ {ware}."
         "|Outside it was warm, and {someone} was {doing_fair}.|A ray of sun fell on {few} {wares}."
@@ -154,7 +153,7 @@ MUSING: dict[str, str] = {
     "muse": (
         "thought of {memory}|remembered {memory}|could not help thinking of {memory}"
         "|was wearing a~ {colour} {cloth} with {pattern}"
-        "|hummed a song about {tale}|told {himself} a story about {tale}|had dreamed of {tale} that night"
+        "|hummed a song about {tale}|told {himself} a story about {tale}|had dreamed of {tale} the night before"
         "|still had the taste of {dish} in {his} mouth|looked forward to {dish} and {sweet}|scratched {his} {part}"
         "|waved to {someone}, who was {doing_here}|said hello to {someone} and {someone}|nearly tripped over a~ {ware}"
         "|shared some {sweet} with {someone}|met {someone}, who told {him} about {tale}"
@@ -169,16 +168,17 @@ MUSING: dict[str, str] = {
         "looked out of the window at a~ {vehicle}|sat down on a~ {worn_linen} {linen} for a moment"
         "|drank some {drink} by the window"
         "|tiptoed past {someone}, who was {doing_in}|wrote {his} name in the dust"
-        "|stroked a~ {beast} that was {beast_doing_in}"
+        "|smiled at a~ {beast} that was {beast_doing_in}"
         "|counted {few} {wares}|walked around {few} {wares}|ate some {dish} with {someone}"
     ),
     "muse/fair": (
-        "stopped to watch a~ {beast} that was {beast_doing_fair}|picked {few} {colour} {flowers0}|smelled the {flowers}"
+        "stopped to watch a~ {beast} that was {beast_doing_fair}|admired {few} {colour} {flowers0}"
+        "|smelled the {flowers}"
         "|could smell {smell_fair} and {smell_fair}|counted {many} {birds} and {few} {insects}"
         "|listened to {few} {birds} {near}"
         "|stepped around a~ {insect_colour} {insect}|made room for a~ {vehicle}|looked up at a~ {tree_adj} {tree}"
-        "|stroked a~ {beast} that was {beast_doing_fair}|put a~ {colour} {flower} behind {his} ear"
-        "|raced a~ {beast} to a~ {tree_adj} {tree}|waved to {few} {strangers} on a~ {vehicle}"
+        "|smiled at a~ {beast} that was {beast_doing_fair}|put a~ {colour} {flower} behind {his} ear"
+        "|raced a~ {beast} to a~ {tree_adj} {tree}|waved to {few} {strangers} {riding}"
         "|talked for a while with {someone} about {cargo} and {cargo}"
     ),
     "muse/rough": (

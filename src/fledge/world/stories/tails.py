@@ -7,7 +7,7 @@ TAILS: dict[str, str] = {
     "hold_tail": (
         "|, and beside it lay {few} {wares}|, a present from {his} {uncle}"
         "|, bought from {someone} for {number} coins|, a present from {someone}"
-        "|, borrowed from {someone}|, won at a fair in {month}|, got from {someone} for {few} {wares}"
+        "|, sent by {someone}|, won at a fair in {month}|, got from {someone} for {few} {wares}"
     ),
     "from_whom": (
         ", a present from {his} {uncle}|, which {his} {uncle} had bought for {number} coins"
@@ -40,7 +40,7 @@ TAILS: dict[str, str] = {
     "go_tail": (
         "|, past {someone} and a~ {vehicle}| and talked to {someone} on the way| in {number} minutes"
         "| and whistled on the way|, humming a song about {tale}|, past the {building} and the {building}"
-        "|, past the house of {someone}| on a~ {worn_car} {vehicle0}| with {someone}"
+        "|, past the house of {someone}| {riding}| with {someone}"
         "| and thought of {tale}|, along a street full of {strangers} and {vehicle0_s}"
         "|, past a garden full of {trees}"
     ),
@@ -72,15 +72,15 @@ TAILS: dict[str, str] = {
         ""
     ),
     "found_only": (
-        "there was only a~ {ware}|found nothing but {few} {wares}|there was nothing but {few} {insects}"
-        "|saw only {few} {wares} and some {rubbish}|{few} {insects} were all that {he} found"
+        "there was only a~ {ware}|found nothing but {few} {wares}|there was nothing but {few} {birds}"
+        "|saw only {few} {wares} and some {rubbish}|{few} {birds} were all that {he} found"
         "|found only {sweet} and {rubbish}"
         "|there was only a~ {beast}, which ran away|there was only a~ {ware} that belonged to {someone}"
     ),
     "rubbish": "dust|old newspapers|crumbs|corks|string|sand|marbles|nutshells|wool|corn|straw|rags",
     "find_tail": (
         "| under {few} leaves|, a little dusty but whole|, with a~ {beast} asleep next to it|, just next to a~ {ware}"
-        "|, covered with {rubbish}|, guarded by {few} {insects}|, between {few} {wares}"
+        "|, covered with {rubbish}|, guarded by {few} {birds}|, between {few} {wares}"
         "|, exactly where a~ {beast} had dragged it"
         "|, under a~ {worn_linen} {linen}"
     ),
@@ -102,7 +102,7 @@ TAILS: dict[str, str] = {
     "climb_tail": (
         "|, {number} feet, then {number} more| past a nest of {birds0}| while {someone} {watched}"
         "|, although {his} knees shook"
-        "| as {manner} as {he} could|, one foot after the other| past {few} {birds}| in spite of the {insects}"
+        "| as {manner} as {he} could|, one foot after the other| past {few} {birds}| in spite of {his} fear"
     ),
     "fall_tail": (
         " into a heap of {soft_heap}| and bumped {his} {part}|, right next to {someone}|, past {few} {birds}"
@@ -114,7 +114,7 @@ TAILS: dict[str, str] = {
         "| and knocked over a~ {ware}"
     ),
     "float_tail": (
-        "| past a~ {boat}| among the leaves| faster and faster| with {few} {insects} on it| past {someone} on a~ {boat}"
+        "| past a~ {boat}| among the leaves| faster and faster| with {few} leaves on it| past {someone} on a~ {boat}"
         "|, followed by {few} {birds}| towards {town}| and spun in circles"
     ),
     "sink_tail": (
@@ -130,7 +130,7 @@ TAILS: dict[str, str] = {
         "| while {someone} {watched}| next to a~ {ware}"
     ),
     "mend_tail": (
-        "| until it was as good as new| in {number} minutes| and only {few} cracks could still be seen"
+        "| until it was as good as new| in {number} minutes|, and only {few} cracks could still be seen"
         "| as {manner} as a~ {stranger0}| while {someone} {watched}"
         "| and painted {few} {colour} {painted} over the crack"
         "|, just as {his} {uncle} had taught {him}"
@@ -151,7 +151,7 @@ TAILS: dict[str, str] = {
         "| and gave the crumbs to a~ {beast}| on a~ {worn_linen} blanket"
     ),
     "cook_tail": (
-        "| with a pinch of {pinch}| with {pinch} and {pinch}| for {number} hours| and stirred it {number} times"
+        "| with a pinch of {pinch}| with {pinch} and {pinch}| for {number} hours| and tasted it {number} times"
         "| in a~ {worn} {pan}| while {someone} {watched}|, as {his} {uncle} had taught {him}"
     ),
     "pan": "frying pan|saucepan|kettle|copper pan|pot",
@@ -183,7 +183,7 @@ TAILS: dict[str, str] = {
         "| when {someone} began to sing| because of the noise of a~ {vehicle}"
     ),
     "wait_tail": (
-        " for {number} hours| until {few} {birds} had flown by| next to {someone}| and drew {tale} in the dust"
+        " for {number} hours| until {few} {birds} had flown by| next to {someone}| and made a drawing of {tale}"
         "| and talked to {someone}| and ate some {sweet}| on a~ {worn_linen} {linen}"
     ),
     "grow_how": (

@@ -19,7 +19,7 @@ TALK: dict[str, str] = {
     "ask_for/borrow": ("May I borrow {Y}?|Will you lend me {Y}?"),
     "agree": ("Yes, you may have {Y}.|Of course you can have {Y}."),
     "agree/borrow": (
-        "Take {Y}, I do not need it before {weekday}.|Gladly, {Y} is yours until {weekday}."
+        "Take {Y}, for I do not need it before {weekday}.|Gladly, {Y} is yours until {weekday}."
         "|You can have {Y} if you are careful."
     ),
     "refuse": (
@@ -35,23 +35,22 @@ TALK: dict[str, str] = {
         "|You will have {Y} back before {weekday}, I promise.|I promise to be careful with {Y}."
     ),
     "apologise": (
-        "I am sorry that I broke {X}.|I apologise, I should not have broken {X}."
-        "|Please forgive me, I did not mean to break {X}.|I feel bad because I broke {X}, and I am sorry."
+        "I am sorry that I broke {X}.|I apologise, for I should not have broken {X}."
+        "|Please forgive me, for I did not mean to break {X}.|I feel bad because I broke {X}, and I am sorry."
     ),
-    "confess": (
-        "I am sorry, but I have lost {X}.|I must tell you the truth, I lost {X}.|I lost {X}, and I am very sorry."
-    ),
+    "confess": ("I am sorry, but I have lost {X}.|The truth is that I lost {X}.|I lost {X}, and I am very sorry."),
     "forgive": (
-        "I forgive you.|It is all right, I am not angry any more.|Never mind, a friend is worth more than {oddments}."
-        "|I forgive you, and I was wrong as well.|I am not cross with you, it could happen to {someone}."
+        "I forgive you.|It is all right, for I am not angry any more."
+        "|Never mind, for a friend is worth more than {oddments}."
+        "|I forgive you, and I was wrong as well.|I am not cross with you, for it could happen to {someone}."
     ),
     "not_forgive": (
-        "I cannot forgive you.|I am still angry with you.|Go away, I do not want to see you."
+        "I cannot forgive you.|I am still angry with you.|Go away, for I do not want to see you."
         "|I need {number} weeks before I can forgive you."
     ),
     "thank": (
         "Thank you, you are as kind as {my} {uncle}.|Thank you so much!|How can I ever thank you?"
-        "|Thank you, I will bake you {sweet} for {weekday}.|Thank you, I could sing like a~ {bird0}."
+        "|Thank you, and I will bake you {sweet} for {weekday}.|I am so glad that I could sing like a~ {bird0}."
         "|I thank you with all my heart.|Thank you a hundred times."
     ),
     "wish_for": (
@@ -59,11 +58,11 @@ TALK: dict[str, str] = {
         "|For my birthday I would like {Xa}.|I have always wanted {Xa}."
     ),
     "comfort": (
-        "Do not cry, we will have some {drink} and {sweet}.|Cheer up, even {strangers} cry sometimes."
-        "|It is all right to be sad, {my} {uncle} cries too."
+        "Do not cry, for we will have some {drink} and {sweet}.|Cheer up, for even {strangers} cry sometimes."
+        "|It is all right to be sad, for {my} {uncle} cries too."
     ),
     "invite": (
-        "Come and have {dish} with us.|Stay a while, my {uncle} has made {dish}."
+        "Come and have {dish} with us.|Stay a while, for my {uncle} has made {dish}."
         "|Will you eat {sweet} with me on {weekday}?"
     ),
 }
@@ -93,7 +92,7 @@ MORE: dict[str, str] = {
         "Perhaps {someone} has it.|Ask {someone}.|I have only been here for {number} minutes."
         "|I have lost a~ {ware} myself."
         "|I have seen nothing but a~ {ware}.|My {uncle} loses things every day."
-        "|A~ {stranger} was here before you, ask there."
+        "|A~ {stranger} was here before you, so ask there."
         "|I was {doing_any} and saw nothing.|I hope that {someone} will find it."
         "|I have seen only {someone} and a~ {vehicle}."
     ),
@@ -201,22 +200,23 @@ FRAME_RULES: dict[str, str] = {
     "thanked_aloud": "said|cried|called|whispered",
     "asked": "asked",
     "how": (
-        "| {speed}| in a~ {voice} voice| with some {sweet} in {his} mouth| with a~ {smile} smile"
+        "| {manner_said}| in a~ {voice} voice| with some {sweet} in {his} mouth| with a~ {smile} smile"
         "| without looking up from {his} {oddments}| after a deep breath| after {number} deep breaths"
     ),
+    "manner_said": "slowly|quietly|softly|gently|calmly|carefully|politely|solemnly|quickly",
     "collar": "collar|sleeves|hair|pockets|buttons",
-    "voice": "low|high|soft|deep|shaky|small|loud|bright|sleepy|hoarse|clear|merry|solemn",
-    "smile": "broad|shy|friendly|crooked|merry|tired|warm|little|polite|sleepy|clever",
+    "voice": "low|high|soft|deep|shaky|small|loud|bright|sleepy|hoarse|clear|solemn",
+    "smile": "broad|shy|friendly|crooked|tired|warm|little|polite|sleepy|clever",
     "gesture": (
         "scratched {his} {part}|pointed at a~ {ware}|looked up at {few} {birds}|put down a~ {ware}|smiled|made a bow"
-        "|wiped {his} {part}|straightened {his} {collar}|coughed {number} times|nodded {speed}"
+        "|wiped {his} {part}|straightened {his} {collar}|coughed {number} times|nodded {number} times"
         "|chewed on some {sweet}"
-        "|took a sip of {drink}|thought for {number} minutes|leaned on a~ {ware}|waved to {someone}"
+        "|took a sip of {drink}|took {number} deep breaths|leaned on a~ {ware}|waved to {someone}"
     ),
     "gesturing": (
         "scratching {his} {part}|pointing at a~ {ware}|looking up at {few} {birds}|putting down a~ {ware}"
         "|wiping {his} {part}"
-        "|chewing on some {sweet}|nodding {speed}|leaning on a~ {ware}|waving to {someone}|pouring some {drink}"
+        "|chewing on some {sweet}|nodding {number} times|leaning on a~ {ware}|waving to {someone}|pouring some {drink}"
         "|straightening {his} {collar}|with a~ {ware} in {his} hands"
     ),
 }

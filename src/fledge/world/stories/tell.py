@@ -13,6 +13,7 @@ from fledge.world.stories.reference import Focus
 from fledge.world.stories.rules import Event, World
 from fledge.world.stories.talk import FRAME_OF, MORE
 from fledge.world.stories.wordings import Wordings
+from fledge.world.stories.words import WORDS
 
 OBLIQUE = {"he": "him", "she": "her"}
 POSSESSIVE = {"he": "his", "she": "her"}
@@ -29,7 +30,7 @@ LIKENED = frozenset(
 )
 # what is asked for to be used and given back; other things are asked for to be kept
 LENT = frozenset((*lexicon.REACHERS, *lexicon.MENDERS, *lexicon.NETS))
-UNTIMED = frozenset(lexicon.word_list("own muse hold"))
+UNTIMED = frozenset(lexicon.word_list("own muse hold need tend"))
 SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
 
@@ -66,6 +67,7 @@ class Teller:
         self.speaking = False
         self.said: set[int] = set()
         self.subject = ""
+        self.crowded = False  # whether somebody has been named since whom a pronoun could mean as well
         self.here = ""  # the place of the last event that named one
 
     # slots --------------------------------------------------------------------------------------------------------
@@ -112,7 +114,8 @@ class Teller:
         if self.speaking:  # "Dear miller!"
             return self.cast.names[person].removeprefix("the ")
         pronoun = OBLIQUE[self.cast.genders[person]]
-        if self.focus.oblique(pronoun, self.event.A, self.cast.genders) == person and self.random() < 0.5:
+        known = self.focus.oblique(pronoun, self.event.A, self.cast.genders) == person
+        if known and not self.crowded and self.random() < 0.5:
             return pronoun
         return self.cast.names[person]
 
@@ -200,6 +203,8 @@ class Teller:
     def subject_of(self, person: str) -> str:
         gender = self.cast.genders[person]
         focus = self.focus
+        if self.crowded:
+            return self.cast.names[person]
         if focus.subject == person and self.cast.genders.get(focus.other) != gender and self.random() < 0.65:
             return gender
         return self.cast.names[person]
@@ -213,11 +218,12 @@ class Teller:
     def narrate(self, event: Event, following: Event | None) -> tuple[str, bool]:
         """One sentence for the event, and whether it took in the following one as well."""
         random, rules = self.random, self.tables.grammar.rule
-        subject = self.subject_of(event.A)
         lead = ""
         if random() < 0.33 and event.kind not in UNTIMED:
             self.event = event
             lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
+            self.crowded = self.crowded or bool(_COMPANY.match(lead))
+        subject = self.subject_of(event.A)
         text = self.clause(event)
         if lead.startswith(("While", "In front", "When", "Just as")) and (" while " in text or " in front " in text):
             lead = ""
@@ -254,6 +260,7 @@ class Teller:
             )
         ):
             text += self.words(self.pick(self.tables.likeness))
+        self.crowded = _crowds(text)
         return sentence(f"{lead}{subject} {text}."), joined
 
     def whole(self, event: Event) -> str:
@@ -273,6 +280,7 @@ class Teller:
         elif "{A}" in text:
             subject = ""
         self.end(event, subject)
+        self.crowded = bool(_PASSER_BY.search(text)) if event.kind in ("scene", "weather") else _crowds(text)
         return sentence(text)
 
     def say(self, event: Event) -> str:
@@ -288,7 +296,9 @@ class Teller:
         known = self.focus.after(event.A, [], []).other == event.B
         if event.kind in MORE and random() < 0.7:
             more = sentence(self.words(self.pick(rules(f"more_{event.kind}"))))
-            content = f"{more} {content}" if content[-1] == "?" else f"{content} {more}"
+            # a question ends the speech, but where "it" would stand before what it means
+            last = content[-1] == "?" and not _POINTING.search(more)
+            content = f"{more} {content}" if last else f"{content} {more}"
         opener = random()
         if not known:
             content = sentence(self.words(rules("opener")[int(random() * 4)])) + " " + content
@@ -302,12 +312,22 @@ class Teller:
         comma = content[:-1] + "," if content[-1] == "." else content
         spoken = {"Q": content, "Qc": comma}
         text = self.words(frame, lambda slot: spoken.get(slot) or self.fill(slot))
+        self.crowded = False
         self.people = [event.B]
         self.named = content_things
         self.end(event, event.A)
         return sentence(text)
 
 
+# leads that name somebody, and clauses with another subject than the sentence
+_COMPANY = re.compile(r"After a (?:short talk|nod)|When |While |Just as |In front of |As soon as ", re.IGNORECASE)
+_ANOTHER = re.compile(r"(?:, (?:and|but|where|exactly)\b|\bwho\b).*")
+_PASSER_BY = re.compile(
+    r"\b(?:Mr|Mrs|Miss|[Ss]omebody|[Ss]omeone|{})\b".format(
+        "|".join(WORDS[name] for name in ("stranger0", "beast0", "bird0", "insect")).rstrip("|")
+    )
+)
+_POINTING = re.compile(r"\b(?:it|one|none)\b")
 # the same thing named twice in one breath: "moss and moss", "a drum and an old drum"
 _TWICE = re.compile(r"\b(\w{4,}) (?:and|or|nor|with|about) (?:some |the |an? |a~ )?(?:\w+ )?\1s?\b")
 
@@ -317,6 +337,12 @@ def sentence(text: str) -> str:
     if text[0] == '"':
         return '"' + text[1].upper() + text[2:]
     return text[0].upper() + text[1:]
+
+
+def _crowds(text: str) -> bool:
+    """Whether somebody who passes by is the subject of a clause at the end."""
+    clause = _ANOTHER.search(text)
+    return clause is not None and _PASSER_BY.search(clause[0]) is not None
 
 
 def _says(wording: Wording, form: str) -> bool:

@@ -22,7 +22,7 @@ WORDS: dict[str, str] = {
     "uncle": (
         "uncle|aunt|godmother|big brother|big sister|great-aunt|little brother|little sister|great-uncle"
         "|godfather|cousin|grandmother|grandfather|older cousin|twin brother|twin sister|stepmother|best friend"
-        "|nephew|niece"
+        "|stepfather"
     ),
     "part": "ear|nose|chin|knee|elbow|cheek|left foot|right foot|thumb|left shoulder|right shoulder|forehead",
     # people who pass by
@@ -67,7 +67,7 @@ WORDS: dict[str, str] = {
         "shy|friendly|merry|restless|cheeky|nervous|busy|clever|jolly|nosy|dreamy|solemn|polite|cheerful|tired"
         "|old|tall|round|stout|elegant|famous|lonely|absent-minded|sunburnt|freckled|red-haired|talkative|curious"
         "|grumpy|kind|brave|proud|quiet|patient|gentle|lanky|plump|sleepy|worried|generous|stern|forgetful|chubby"
-        "|thin|short|serious|calm|excited|puzzled|pale|hungry|helpful|modest|wise|noisy|hurried|well-dressed"
+        "|thin|short|serious|calm|excited|puzzled|pale|hungry|helpful|modest|wise|noisy|hasty|well-dressed"
         "|barefoot|smiling|limping|whistling|yawning|blushing|sneezing"
     ),
     "town": (
@@ -158,7 +158,7 @@ WORDS: dict[str, str] = {
     ),
     "tree_adj": (
         "old|tall|leaning|mossy|ancient|twisted|slender|gnarled|sturdy|lonely|crooked|broad|hollow|young|bent"
-        "|shady|bushy|withered|thick|proud|flowering|swaying|thorny|dark|dense|straight|silent|rustling"
+        "|shady|bushy|withered|thick|proud|flowering|swaying|dark|dense|straight|silent|rustling"
         "|knotted|little|small|beautiful|magnificent"
     ),
     "trees": (
@@ -215,13 +215,13 @@ WORDS: dict[str, str] = {
     "worn": (
         "old|new|chipped|dented|forgotten|polished|spare|dusty|patched|scratched|second-hand|faded|heavy|fine"
         "|cracked|rusty|bent|battered|wooden|shiny|strange|borrowed|lost|tiny|huge|expensive|cheap|ugly"
-        "|handsome|precious|valuable|sticky|greasy|spotless|carved|painted|empty|odd|curious|famous|antique"
+        "|handsome|precious|valuable|sticky|greasy|spotless|painted|odd|curious|famous|antique"
         "|crooked|wobbly|elegant|useless|square|round|light|mysterious|foreign|dirty|ordinary|beloved|magnificent"
         "|unusual|splendid|handmade"
     ),
     "worn_linen": (
         "old|new|soft|folded|patched|striped|woollen|clean|faded|spotted|thick|warm|velvet|cotton|linen|silk"
-        "|checked|frayed|fluffy|knitted|embroidered|damp|dry|large|small|moth-eaten|cosy|crumpled|ironed|flowered"
+        "|checked|frayed|fluffy|knitted|embroidered|damp|dry|large|small|moth-eaten|cosy|crumpled|flowered"
         "|tartan|borrowed|quilted|fine|heavy|light|torn"
     ),
     "ware": "{worn} {kitchenware}|{worn_linen} {linen}|{worn} {oddment}|{worn} {tool}|{colour} {oddment}",
@@ -240,6 +240,14 @@ WORDS: dict[str, str] = {
         "|moped|excavator|steamroller"
     ),
     "vehicle": "{colour} {vehicle0}|{worn_car} {vehicle0}|{worn_car} {colour} {vehicle0}",
+    # one rides on some vehicles and in the others
+    "ridden": "bicycle|scooter|motorbike|tricycle|moped|sleigh|tram|bus|tractor|steamroller|trolley|handcart|trailer",
+    "entered": (
+        "van|coach|lorry|carriage|caravan|fire engine|ambulance|taxi|limousine|jeep|rickshaw|minibus|stagecoach"
+        "|racing car|convertible|delivery van|ice cream van|post van|truck"
+    ),
+    "riding": "on a~ {worn_car} {ridden}|in a~ {worn_car} {entered}",
+    "riding0": "on a~ {ridden}|in a~ {entered}",
     "worn_car": (
         "old|new|rusty|muddy|noisy|dusty|slow|shiny|rattling|heavy|narrow|creaking|crowded|empty|overloaded"
         "|battered|fast|elegant|tiny|huge|small|long|hooting|smoking|broken-down|open|comfortable|borrowed"
@@ -247,7 +255,7 @@ WORDS: dict[str, str] = {
         "|dirty|polished"
     ),
     "truck0": (
-        "truck|tractor|van|handcart|lorry|trolley|trailer|delivery van|sleigh|wheelbarrow|barrow|milk float|freight car"
+        "truck|van|handcart|lorry|trolley|trailer|delivery van|sleigh|wheelbarrow|barrow|milk float|freight car"
     ),
     "truck": "{colour} {truck0}|{worn_car} {truck0}|{worn_car} {colour} {truck0}",
     "boat": (
