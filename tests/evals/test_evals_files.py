@@ -125,7 +125,7 @@ def test_tasks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_tasks(["two", "world", "two"], [one, two]) == [two, one]
     with pytest.raises(FledgeError, match="did you mean two"):
         choose_tasks(["tow"], [one, two])
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     module = f"own_{os.getpid()}"
     (tmp_path / f"{module}.py").write_text(
         f"from fledge.evals.cloze import Cloze\ndef make():\n    return [Cloze({str(path)!r})]\n"
