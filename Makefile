@@ -7,7 +7,7 @@ OUT ?= runs/demo
 PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint results library clean
+.PHONY: demo test test-slow lint results sigkill clean
 
 demo: $(VENV)/.demo
 	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
@@ -18,6 +18,15 @@ test: lint
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
+
+# The same facts in one wording against five, three seeds: about half an hour on two cores.
+results: $(VENV)/.demo
+	$(BIN)/python benchmarks/wordings.py --json docs/results/wordings.json
+	$(BIN)/python benchmarks/results.py render
+
+# Ten SIGKILLs over all stages of a small run, compared byte for byte with an undisturbed one.
+sigkill: $(VENV)/.demo
+	$(BIN)/python benchmarks/sigkill.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
