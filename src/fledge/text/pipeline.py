@@ -55,6 +55,7 @@ def run_units(config: TextConfig, units: Sequence[Unit], read: Reader, out: Path
     if (out / "funnel.json").exists():
         summary = read_json(out / "funnel.json")
         if summary.get("fingerprint") == fingerprint:
+            remove_leftovers(out)
             return summary
     work = out / "work"
     _open_work(work, out, fingerprint)
