@@ -89,6 +89,12 @@ def test_rotary_positions(pair):
         torch.testing.assert_close(ours, theirs, **CLOSE)
 
 
+@pytest.fixture(autouse=True)
+def same_inputs():
+    """Inputs drawn alike in every run: what is compared is arithmetic, not luck with the last digit."""
+    torch.manual_seed(0)
+
+
 @pytest.mark.parametrize("part", ["attention", "block"])
 @pytest.mark.parametrize("kernel", ["products", "sdpa"])
 @torch.no_grad()
