@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -14,67 +12,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import small_recipe
+
 from fledge.run.files import TEMPORARY
 from fledge.run.manifest import damaged_outputs, read_manifest
 from fledge.stages.table import stage_names
 from fledge.text.shards import read_rows, shard_paths
 
 NOBODY = 65534
-NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal")
-THINGS = ("ball", "boat", "cup", "drum", "kite", "lamp", "book", "key")
 GOOD = "\n\n".join(f"The good text of number {n} tells of a cat." for n in range(6)).encode()
-CHAT = [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "I am Ann."}]
+
 TRAINING = """context_length = 32
 batch_tokens = 64
 checkpoint_every = 3
 keep = 3
-compile = "off"
-precision = "fp32"
-attention = "products"
 micro_batch_rows = 2
-threads = 1
 """
 
 
 def write_recipe(folder: Path) -> Path:
     """A recipe of seconds, with its text and conversations beside it."""
-    chance = random.Random(7)
-    lines = [f"{chance.choice(NAMES)} took the {chance.choice(THINGS)} to {chance.choice(NAMES)}." for _ in range(150)]
-    (folder / "in.txt").write_text("\n\n".join(lines), encoding="utf-8")
-    (folder / "chat.jsonl").write_text((json.dumps({"messages": CHAT}) + "\n") * 4, encoding="utf-8")
-    recipe = folder / "small.toml"
-    recipe.write_text(
-        f"""name = "small"
-[text]
-sources = [{json.dumps((folder / "in.txt").as_posix())}]
-split = ["blank_lines"]
-filters = []
-near_dedup = false
-heldout_fraction = 0.1
-workers = 1
-[tokenizer]
-vocab_size = 300
-[tokens]
-workers = 1
-max_repetition = 1000
-[pretrain]
-{TRAINING}depth = 1
-tokens = 768
-[pretrain.model]
-d_model = 16
-head_dim = 8
-d_ff = 32
-[sft]
-{TRAINING}conversations = [{json.dumps((folder / "chat.jsonl").as_posix())}]
-tokens = 256
-[eval]
-tasks = []
-heldout_bytes = 500
-ngram_order = 2
-""",
-        encoding="utf-8",
+    return small_recipe.write_recipe(
+        folder,
+        n_documents=150,
+        training=TRAINING,
+        pretrain="tokens = 768",
+        sft="tokens = 256",
+        evaluation="heldout_bytes = 500\nngram_order = 2",
     )
-    return recipe
 
 
 @dataclass

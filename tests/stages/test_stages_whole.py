@@ -10,87 +10,24 @@ import time
 from pathlib import Path
 
 import pytest
+from small_recipe import write_recipe
 
 from fledge.cli.main import main
 from fledge.run.events import read_events
 from fledge.run.manifest import damaged_outputs, read_manifest
 from fledge.stages.table import stage_names
 
-NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hal")
-THINGS = ("ball", "boat", "cup", "drum", "kite", "lamp", "book", "key")
-PLACES = ("hill", "house", "lake", "road", "tree", "barn", "mill", "gate")
-
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Path:
-    directory = tmp_path_factory.mktemp("whole")
-    chance = random.Random(7)
-    text = []
-    for _ in range(400):
-        name, thing, place = chance.choice(NAMES), chance.choice(THINGS), chance.choice(PLACES)
-        other = chance.choice(NAMES)
-        text.append(f"{name} took the {thing} to the {place}. {other} saw the {thing} there and was glad about it.")
-    (directory / "in.txt").write_text("\n\n".join(text), encoding="utf-8")
-    rows = [
-        {
-            "messages": [
-                {"role": "user", "content": f"Who are you, {name}?"},
-                {"role": "assistant", "content": f"I am {name}."},
-            ]
-        }
-        for name in NAMES * 4
-    ]
-    (directory / "chat.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    path = directory / "small.toml"
-    path.write_text(
-        f"""name = "small"
-[text]
-sources = [{json.dumps((directory / "in.txt").as_posix())}]
-split = ["blank_lines"]
-filters = []
-near_dedup = false
-heldout_fraction = 0.1
-workers = 1
-[tokenizer]
-vocab_size = 300
-[tokens]
-workers = 1
-max_repetition = 100
-[pretrain]
-depth = 1
-context_length = 32
-batch_tokens = 256
-tokens = 7680
-eval_every = 10
-sample_every = 10
-checkpoint_every = 7
-compile = "off"
-precision = "fp32"
-attention = "products"
-micro_batch_rows = 4
-threads = 1
-[pretrain.model]
-d_model = 16
-head_dim = 8
-d_ff = 32
-[sft]
-conversations = [{json.dumps((directory / "chat.jsonl").as_posix())}]
-context_length = 32
-batch_tokens = 256
-tokens = 2560
-compile = "off"
-precision = "fp32"
-attention = "products"
-micro_batch_rows = 4
-threads = 1
-[eval]
-tasks = []
-heldout_bytes = 2000
-ngram_order = 3
-""",
-        encoding="utf-8",
+    return write_recipe(
+        tmp_path_factory.mktemp("whole"),
+        n_documents=400,
+        training="context_length = 32\nbatch_tokens = 256\nmicro_batch_rows = 4\n",
+        pretrain="tokens = 7680\neval_every = 10\nsample_every = 10\ncheckpoint_every = 7",
+        sft="tokens = 2560",
+        evaluation="heldout_bytes = 2000\nngram_order = 3",
     )
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from fledge.infer.engine import Engine
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.model.qwen3 import from_qwen3_config
+from fledge.model.weights import read_decoder_file
 from fledge.run.files import read_json, sha256
 from fledge.run.manifest import SETTINGS_NAME, damaged_outputs, read_manifest
 from fledge.tokens.tokenizer import Tokenizer
@@ -132,11 +131,11 @@ def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
             raise FledgeError("is incomplete", where=str(directory / "state.json"), fix="use another one") from error
         if sha256(directory / WEIGHTS) != expected:
             raise FledgeError(f"{WEIGHTS} does not match its checksum", where=str(directory), fix="use another one")
-        return _filled(config, directory / WEIGHTS), _trained_length(directory, state)
+        return read_decoder_file(config, directory / WEIGHTS).eval(), _trained_length(directory, state)
     values = read_json(directory / "config.json")
     config = from_qwen3_config(values, str(directory / "config.json"))
     length = values.get("max_position_embeddings")
-    return _filled(config, directory / WEIGHTS), int(length) if length else None
+    return read_decoder_file(config, directory / WEIGHTS).eval(), int(length) if length else None
 
 
 def _trained_length(checkpoint: Path, state: dict[str, Any]) -> int | None:
@@ -147,19 +146,3 @@ def _trained_length(checkpoint: Path, state: dict[str, Any]) -> int | None:
     values = read_json(settings) if settings.is_file() else {}
     length = values.get("settings", values).get("context_length")
     return int(length) if length else None
-
-
-def _filled(config: ModelConfig, path: Path) -> Decoder:
-    try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise FledgeError(f"cannot be read ({error})", where=str(path), fix="use another checkpoint") from error
-    model = Decoder(config)
-    if config.tie_embeddings:
-        tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise FledgeError(f"the weights are of another model ({reason})", where=str(path)) from error
-    return model.eval()

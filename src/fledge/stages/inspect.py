@@ -53,14 +53,21 @@ def run_lines(run: Path) -> Iterator[str]:
     """Stages of a run: state, size, time, key figures. Needs no lock, so a run at work can be looked at."""
     recipe = read_toml(run / RECIPE_NAME)[0]
     yield f"run {run} of the recipe {recipe.get('name')}" + (" (a process is at work)" if in_use(run) else "")
+    damaged = None
     for name in stage_names():
         if name in recipe or (run / name).exists():
-            yield from stage_lines(run / name)
+            try:
+                yield from stage_lines(run / name)
+            except FledgeError as error:
+                damaged = damaged or error
+    if damaged:
+        raise damaged
 
 
 def stage_lines(stage: Path) -> Iterator[str]:
-    """One stage: state, settings that are not the default, sizes, key figures."""
+    """One stage: state, unusual settings, sizes, key figures; at the end of a damaged one FledgeError."""
     manifest, begun = read_manifest(stage), read_begun(stage)
+    faults: list[str] = []
     if manifest is None:
         yield f"{stage.name}: {'begun, not finished' if begun else 'not begun'}"
     else:
@@ -78,6 +85,8 @@ def stage_lines(stage: Path) -> Iterator[str]:
     if begun and stage.name in stage_names():
         changed = list(_unusual(begun.settings, dump(settings_class(stage.name)())))
         yield f"  settings  {', '.join(changed) or 'all as by default'}"
+    if faults:
+        raise FledgeError(faults[0], where=str(stage), fix="run the recipe again: it repairs this stage")
 
 
 def _unusual(settings: Mapping[str, Any], default: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
@@ -113,6 +122,8 @@ def checkpoint_lines(path: Path) -> Iterator[str]:
     for name in sorted(state.get("sha256", {})):
         size = (path / name).stat().st_size if (path / name).is_file() else 0
         yield f"  {name} {quantity(size)}B sha256 {state['sha256'][name][:16]}"
+    if problem:
+        raise FledgeError(problem, where=str(path), fix="use another checkpoint; a run goes on from the last whole one")
 
 
 def recipe_lines(path: Path) -> Iterator[str]:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.model.qwen3 import from_qwen3_config, qwen3_config
+from fledge.model.weights import load_weights, read_decoder_file, weights
 from fledge.run.files import TEMPORARY, atomic_directory, read_json, sha256, write_json
 from fledge.types import FledgeError
 
@@ -47,26 +48,6 @@ def step_directory(directory: Path, step: int) -> Path:
 def weights_file(name: str) -> str:
     """Where the weights of the model of this name lie: the policy's in ``model.safetensors``."""
     return "model.safetensors" if name == "policy" else f"{name}.safetensors"
-
-
-def weights(model: nn.Module) -> dict[str, Tensor]:
-    """The state dict without a second name for a tied tensor."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
-    if isinstance(model, Decoder) and model.config.tie_embeddings:
-        del tensors["lm_head.weight"]
-    return tensors
-
-
-def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Fill ``model``; names and shapes must agree."""
-    tensors = dict(tensors)
-    if isinstance(model, Decoder) and model.config.tie_embeddings:
-        tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise FledgeError(f"the weights are of another model ({reason})", where=where) from error
 
 
 def save_checkpoint(
@@ -203,13 +184,8 @@ def load_model(path: Path) -> tuple[Decoder, dict[str, Any]]:
         return model, checkpoint.state
     if (path / "config.json").exists():
         values = read_json(path / "config.json")
-        model = Decoder(from_qwen3_config(values, str(path / "config.json")))
-        try:
-            tensors = load_file(path / "model.safetensors")
-        except (OSError, SafetensorError) as error:
-            raise FledgeError(f"cannot be read ({error})", where=str(path / "model.safetensors")) from error
-        load_weights(model, tensors, str(path))
-        return model, values
+        config = from_qwen3_config(values, str(path / "config.json"))
+        return read_decoder_file(config, path / "model.safetensors"), values
     if (path / "model" / "config.json").exists():
         return load_model(path / "model")
     latest = latest_checkpoint(path / "checkpoints")

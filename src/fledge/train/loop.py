@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fledge.model.decoder import Decoder
+from fledge.model.weights import load_weights
 from fledge.optim.build import Optimizer, build_optimizer
 from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
@@ -21,7 +22,6 @@ from fledge.train.batches import Source, micro_batches, to_device
 from fledge.train.checkpoint import (
     latest_checkpoint,
     load_checkpoint,
-    load_weights,
     remove_old,
     rng_state,
     save_checkpoint,

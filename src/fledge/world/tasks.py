@@ -35,6 +35,8 @@ N_STORIES = 100
 Maker = Callable[[Split], Iterator[Example]]
 MakeExercise = Callable[[Random, bool], Exercise]
 MakeTurns = Callable[[Random, bool], Sequence[Message]]
+STORY_TOKENS = 448
+"""Room for the longest story in a small vocabulary; one cut off cannot be read to its end."""
 SPLITS: tuple[Split, ...] = ("heldout", "train")
 
 
@@ -200,8 +202,9 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
     exercises(f"sorting_{n + 1}", partial(_list, SORT_KINDS, n + 1, n + 1), scoring.score_order, 96)
     unknown = partial(_small_talk, partial(_unknown, universe), config, "unknown")
     replies("unknown_people", unknown, scoring.score_unknown)
-    replies("stories", partial(_stories, config, with_words=False), scoring.score_story, 256, N_STORIES)
-    replies("story_words", partial(_stories, config, with_words=True), scoring.score_story_words, 256, N_STORIES)
+    for name, score_text in (("stories", scoring.score_story), ("story_words", scoring.score_story_words)):
+        to_order = partial(_stories, config, with_words=name == "story_words")
+        replies(name, to_order, score_text, STORY_TOKENS, N_STORIES)
     return tasks
 
 
