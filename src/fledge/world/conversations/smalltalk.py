@@ -8,7 +8,22 @@ from fledge.types import Message
 from fledge.world.grammar import whole_word
 
 NAME = "Fledge"
-HELLOS = ("Hello", "Hi", "Hey", "Good morning", "Good afternoon", "Good day", "Greetings", "Hello there", "Hi there")
+HELLOS = (
+    "Hello",
+    "Hi",
+    "Hey",
+    "Good morning",
+    "Good afternoon",
+    "Good day",
+    "Greetings",
+    "Hello there",
+    "Hi there",
+    "Good morning to you",
+    "A good day to you",
+    "Hello, hello",
+    "Hello and good morning",
+    "A warm hello",
+)
 HELDOUT_HELLOS = ("Good evening", "Hey there", "Hello again", "A very good morning")
 CALLED = ("", "", f" {NAME}", f", {NAME}", ", friend", ", my friend", ", assistant")
 TAILS = (
@@ -21,6 +36,12 @@ TAILS = (
     " Can you help me?",
     " It is nice to talk to you.",
     " I am new here.",
+    " How are things?",
+    " How do you do?",
+    " Is anybody there?",
+    " It is good to be here.",
+    " Do you have a minute?",
+    " I have come to talk.",
 )
 HELDOUT_TAILS = ("", " I am glad to see you.", " How is it going?", " I hope you are well.")
 OFFERS = (
@@ -47,6 +68,18 @@ WHO = (
     "I do not know you. Who are you?",
     "What do people call you?",
     "Is there a name for you?",
+    "Who is speaking?",
+    "Tell me about yourself.",
+    "May I ask who you are?",
+    "Which name do you have?",
+    "How should I call you?",
+    "I forgot your name. What is it?",
+    "Who is it that answers me?",
+    "Please say who you are.",
+    "Are you somebody I know?",
+    "What does one call you?",
+    "Who is there?",
+    "Could you introduce yourself to me?",
 )
 HELDOUT_WHO = (
     "And who might you be?",
@@ -132,7 +165,7 @@ def greeting(rng: Random, heldout: bool = False) -> tuple[Message, Message]:
     tail = rng.choice(HELDOUT_TAILS if heldout else TAILS)
     user = hello + rng.choice(CALLED) + rng.choice(("!", ".", "!") if tail else ("!", ".", "")) + tail
     back = " ".join(hello.split()[:2]) if hello.startswith("Good") else rng.choice(("Hello", "Hi"))
-    well = " I am fine, thank you." if "How are you" in user or "How is it" in user else ""
+    well = " I am fine, thank you." if "How " in tail else ""
     return turn(user, f"{back}!{well} {rng.choice(OFFERS)}")
 
 
