@@ -49,13 +49,14 @@ def test_a_changed_setting_reruns_its_stage_and_what_depends_on_it_and_names_the
     assert decisions["second"].reason == "times 2 → 5" and "times 2 → 5" in said
     assert (run / "third" / "out.txt").read_text(encoding="utf-8") == "aaaaa0"
     assert decisions["third"].reason == "the output of second changed"
+    assert "third: starts, the output of second changed" in said
 
 
 def test_a_rerun_with_equal_output_leaves_what_depends_on_it(run):
     go(job(run, first=First(letter="m")))
     made, decisions, said = go(job(run, first=First(letter="z")))
     assert made == ["first"] and decisions["second"].action == "done"
-    assert "second     done    nothing changed, unless the output of first changes" in said
+    assert "second     re-run? only if the output of first changes" in said
     assert (run / "first" / "aside.txt").read_text(encoding="utf-8") == "z"
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fledge.optim.config import OptimConfig
-from fledge.run.events import read_events
+from fledge.run.events import EventLog, read_events
 from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint, load_model
 from fledge.train.signals import Stopped
 from fledge.types import Batch, FledgeError
@@ -143,6 +143,33 @@ def test_a_signal_saves_and_stops(tmp_path, number):
     helper.train(tmp_path / "stopped", 12)
     helper.train(tmp_path / "whole", 12)
     assert_same_training(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+def test_a_signal_in_the_last_step_stops_what_comes_after(tmp_path):
+    def interrupt(state):
+        if state.last:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped, match="stopped at step 12 of 12"):
+        helper.train(tmp_path / "stopped", 12, [interrupt])
+    helper.train(tmp_path / "stopped", 12)
+    helper.train(tmp_path / "whole", 12)
+    assert_same_training(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_checkpoints_at_chosen_steps_are_kept_for_good(tmp_path):
+    helper.train(tmp_path, 12, checkpoint_every=2, log_spaced_checkpoints=False, checkpoint_steps=(3, 5), keep=2)
+    assert checkpoint_steps(tmp_path / "checkpoints") == [3, 5, 10, 12]
+
+
+def test_events_without_a_step_outlive_a_start_from_the_beginning(tmp_path):
+    with EventLog(tmp_path / "events.jsonl") as events:
+        events.write("stage_started", stage="pretrain")
+        events.write("step", step=1, loss=1.0)
+    helper.train(tmp_path, 2)
+    kinds = [event["kind"] for event in read_events(tmp_path / "events.jsonl")]
+    assert kinds.count("stage_started") == 1 and kinds.count("step") == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals between processes")

@@ -50,6 +50,19 @@ def test_every_sum_in_the_text_is_right_and_none_is_held_out(world: World) -> No
     assert len(tested) > 800 and all(is_heldout(a, b) for a, _, b in tested)
 
 
+def test_no_task_asks_the_same_twice_and_new_wordings_are_new(world: World) -> None:
+    for task in world.tasks():
+        prompts = [example.prompt.messages[-1].content for example in task.examples("heldout")]  # type: ignore[union-attr]
+        assert len(prompts) == len(set(prompts)) > 30, task.name
+    conversations = [world.conversation(index) for index in range(6000)]
+    asked = {re.sub(r"\d+", "0", turn.content) for c in conversations for turn in c.messages if turn.role == "user"}
+    tasks = {task.name: task for task in world.tasks()}
+    for name, is_new in (("sums_2", False), ("sums_2_new_wording", True), ("sums_steps", False)):
+        for example in tasks[name].examples("heldout"):
+            prompt = re.sub(r"\d+", "0", example.prompt.messages[-1].content)  # type: ignore[union-attr]
+            assert (prompt not in asked) == is_new, prompt
+
+
 def test_sums_in_words_are_right_and_not_held_out() -> None:
     for i in range(500):
         text = sum_in_words(stream("words", i), 2)

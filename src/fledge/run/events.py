@@ -77,6 +77,6 @@ def read_events(path: str | os.PathLike[str], kind: str | None = None) -> Iterat
 
 
 def cut_events_after(path: str | os.PathLike[str], step: int) -> None:
-    """Drop every event whose ``step`` lies beyond ``step``, as a resumed stage does before it goes on."""
-    kept = [event for event in read_events(path) if event.get("step", 0) <= step]
+    """Drop every event whose ``step`` lies beyond ``step``, as a resumed stage does; those without a step stay."""
+    kept = [event for event in read_events(path) if "step" not in event or event["step"] <= step]
     write_text(path, "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept))

@@ -241,7 +241,8 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     begun = before or begun_now(spec, settings, job.run, list(job.settings_of), None)
     if before is None:
         write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
-    say(f"{spec.name}: {'goes on' if resume else 'starts'}")
+    why = f", {decision.reason}" if decision.action == "re-run" else ""
+    say(f"{spec.name}: {'goes on' if resume else 'starts'}{why}")
     started, clock = time.time(), time.monotonic()
     upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
     context = StageContext(job.run, out, settings, job.settings_of, upstream, resume)
@@ -290,7 +291,7 @@ def plan_text(job: Job, decisions: Sequence[Decision]) -> str:
     """The plan as a table of plain lines."""
     lines = [f"{job.name} in {job.run}"]
     for each in decisions:
-        action = "done" if each.action == "depends" else each.action
+        action = "re-run?" if each.action == "depends" else each.action
         lines.append(f"  {each.stage:<10} {action:<7} {each.reason}" + (f" ({each.note})" if each.note else ""))
     return "\n".join(lines)
 

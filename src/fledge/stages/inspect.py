@@ -138,7 +138,7 @@ def recipe_lines(path: Path) -> Iterator[str]:
     yield f"in {run}:"
     specs = [spec for spec in STAGES if spec.name in recipe.settings_of]
     for each in plan(specs, recipe.settings_of, run):
-        yield f"  {each.stage:<10} {'done' if each.action == 'depends' else each.action:<7} {each.reason}"
+        yield f"  {each.stage:<10} {'re-run?' if each.action == 'depends' else each.action:<7} {each.reason}"
 
 
 def _setting_lines(settings: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -20,13 +20,15 @@ def stream_samples(run: Path, prompt: str, *, n: int, **sampling: Any) -> Iterat
     """
     from fledge.infer.chat import Sampling, sample_text
     from fledge.infer.load import load_engine
+    from fledge.train.hardware import choose_device
 
     if n < 1:
         raise FledgeError(f"must be at least 1, got {n}", where="--n")
     if not encodable(prompt):
         raise FledgeError("is not valid UTF-8", where="the prompt", fix="write it in another way")
     chosen = Sampling(**sampling)
-    engine, tokenizer, _ = load_engine(run / "pretrain" if is_done(run, "pretrain") else run)
+    path = run / "pretrain" if is_done(run, "pretrain") else run
+    engine, tokenizer, _ = load_engine(path, device=choose_device("auto"))
     for number in range(n):
         pieces = sample_text(engine, tokenizer, prompt, replace(chosen, seed=chosen.seed + number))
         yield prompt

@@ -18,8 +18,9 @@ def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
     """Chat on the terminal; without one, say the run's opening prompts and end."""
     from fledge.infer.chat import ChatSession, Sampling, run_chat, run_transcript
     from fledge.infer.load import load_engine
+    from fledge.train.hardware import choose_device
 
-    engine, tokenizer, kind = load_engine(run)
+    engine, tokenizer, kind = load_engine(run, device=choose_device("auto"))
     if kind != "chat":
         raise FledgeError(
             "has a base model and no assistant yet", where=str(run), fix=f'use fledge sample {run} "Once upon a time"'

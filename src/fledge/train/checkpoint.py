@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,16 +129,16 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, state["step"], state, tensors)
 
 
-def kept_steps(steps: list[int], keep: int, log_spaced: bool) -> set[int]:
-    """The retention rule: the ``keep`` newest, and with ``log_spaced`` the powers of two for good."""
-    kept = set(sorted(steps)[-keep:])
+def kept_steps(steps: list[int], keep: int, log_spaced: bool, chosen: Collection[int] = ()) -> set[int]:
+    """The retention rule: the ``keep`` newest, the ``chosen``, and with ``log_spaced`` the powers of two, for good."""
+    kept = set(sorted(steps)[-keep:]) | {step for step in steps if step in chosen}
     return kept | {step for step in steps if log_spaced and step & (step - 1) == 0}
 
 
-def remove_old(directory: Path, keep: int, log_spaced: bool) -> None:
+def remove_old(directory: Path, keep: int, log_spaced: bool, chosen: Collection[int] = ()) -> None:
     """Remove the checkpoints that :func:`kept_steps` does not name."""
     steps = checkpoint_steps(directory)
-    for step in sorted(set(steps) - kept_steps(steps, keep, log_spaced)):
+    for step in sorted(set(steps) - kept_steps(steps, keep, log_spaced, chosen)):
         # Renamed first, so that a kill halfway leaves no damaged checkpoint under a good name.
         path = step_directory(directory, step)
         doomed = path.with_name(f"{TEMPORARY}{os.getpid()}-old-{path.name}")

@@ -44,7 +44,10 @@ class TrainConfig:
     log_spaced_checkpoints: bool = setting(
         True, "also save at steps 1, 2, 4, 8, … and keep these for good", affects_result=False
     )
-    keep: int = setting(2, "newest checkpoints kept beside the log-spaced ones", affects_result=False)
+    checkpoint_steps: tuple[int, ...] = setting(
+        (), "also save at these steps and keep these for good", affects_result=False
+    )
+    keep: int = setting(2, "newest checkpoints kept beside the log-spaced and the chosen ones", affects_result=False)
     max_bad_steps: int = setting(
         3, "steps in a row with a loss that is no number before training stops", affects_result=False
     )

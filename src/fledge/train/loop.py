@@ -18,6 +18,7 @@ from fledge.optim.build import Optimizer, build_optimizer
 from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
 from fledge.run.events import EventLog, cut_events_after
+from fledge.run.progress import quantity
 from fledge.train.batches import Source, micro_batches, to_device
 from fledge.train.checkpoint import (
     latest_checkpoint,
@@ -112,7 +113,7 @@ class Trainer:
                     self._call(callbacks, state)
                     if self._checkpoint_due(state.step) or stop.signal_number:
                         self._save(state, optimizer)
-                    if stop.signal_number and not state.last:
+                    if stop.signal_number:
                         raise Stopped(stop.signal_number, state.step, self.n_steps)
         return state
 
@@ -184,7 +185,11 @@ class Trainer:
             assert isinstance(policy, Decoder)
             hardware = choose_hardware(self.config, policy.config, tokens)
             store_hardware(path, hardware)
-            self.tell(hardware.describe(tokens))
+            length, products = self.config.context_length, hardware.attention == "products"
+            n_bytes = policy.config.training_bytes(
+                length, hardware.micro_batch_rows, hardware.dtype.itemsize, keeps_pattern=products
+            )
+            self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
         apply_hardware(hardware)
         for model in models.values():
             model.to(hardware.device)
@@ -242,7 +247,8 @@ class Trainer:
     def _checkpoint_due(self, step: int) -> bool:
         every = self.config.checkpoint_every
         log_spaced = self.config.log_spaced_checkpoints and step & (step - 1) == 0
-        return step == self.n_steps or log_spaced or (every > 0 and step % every == 0)
+        chosen = step in self.config.checkpoint_steps
+        return step == self.n_steps or log_spaced or chosen or (every > 0 and step % every == 0)
 
     def _save(self, state: TrainState, optimizer: Optimizer) -> None:
         body: dict[str, Any] = {
@@ -253,7 +259,7 @@ class Trainer:
             "rng": rng_state(),
         }
         save_checkpoint(self.checkpoints, state.step, state.models, optimizer.state_dict(), body)
-        remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints)
+        remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints, self.config.checkpoint_steps)
 
     def _call(self, callbacks: Sequence[Callback], state: TrainState) -> None:
         for callback in callbacks:

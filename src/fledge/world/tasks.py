@@ -35,6 +35,8 @@ N_STORIES = 100
 Maker = Callable[[Split], Iterator[Example]]
 MakeExercise = Callable[[Random, bool], Exercise]
 MakeTurns = Callable[[Random, bool], Sequence[Message]]
+MAX_REPEATS = 1000
+"""Prompts met before, in a row, after which a task is taken to have no further ones."""
 STORY_TOKENS = 448
 """Room for the longest story in a small vocabulary; one cut off cannot be read to its end."""
 SPLITS: tuple[Split, ...] = ("heldout", "train")
@@ -50,6 +52,8 @@ class WorldTask:
     max_tokens: int = 64
     closed: bool = True
     max_examples: int = MAX_EXAMPLES
+    seen: bool = False
+    """Whether tuning may have put the same questions; of the others it never saw one."""
     chance: float = field(init=False, default=0.0)
     """Mean score of a guess drawn evenly from the answers of the same shape; 0 where they have no end (not closed)."""
 
@@ -58,10 +62,19 @@ class WorldTask:
         self.chance = sum(odds) / len(odds) if odds else 0.0
 
     def examples(self, split: Split) -> Iterator[Example]:
-        for i, example in enumerate(self.make(split)):
-            if i == self.max_examples:
+        """At most ``max_examples``, no prompt twice."""
+        prompts: set[str] = set()
+        repeats = 0
+        for example in self.make(split):
+            assert not isinstance(example.prompt, str)
+            asked = example.prompt.messages[-1].content
+            repeats = repeats + 1 if asked in prompts else 0
+            if len(prompts) == self.max_examples or repeats == MAX_REPEATS:
                 return
-            yield Example(f"{self.name}-{split}-{i:04d}", example.prompt, example.gold, meta=example.meta)
+            if not repeats:
+                name = f"{self.name}-{split}-{len(prompts):04d}"
+                prompts.add(asked)
+                yield Example(name, example.prompt, example.gold, meta=example.meta)
 
     def requests(self, example: Example) -> Sequence[Request]:
         return [Request("generate", example.prompt, max_tokens=self.max_tokens)]
@@ -114,9 +127,9 @@ def _exercises(
         yield Example("", _prompt(exercise.question), exercise.answer, meta={**meta, "data": list(exercise.data)})
 
 
-def _hops(universe: Universe, config: WorldConfig, hops: int, split: Split) -> Iterator[Example]:
+def _hops(universe: Universe, config: WorldConfig, hops: int, new_wording: bool, split: Split) -> Iterator[Example]:
     """One hop: relations of people never asked about. More: links in an order that was never asked for, or deeper."""
-    rng = stream("hops", config.seed, hops, split)
+    rng = stream("hops", config.seed, hops, new_wording, split)
     train = split == "train"
     deeper = hops > config.hops
     chosen = paths(hops, heldout=None if hops == 1 or deeper else not train)
@@ -124,7 +137,7 @@ def _hops(universe: Universe, config: WorldConfig, hops: int, split: Split) -> I
     pairs = [(start, path) for start in starts for path in chosen]
     rng.shuffle(pairs)
     for start, path in pairs:
-        exercise = hop_exercise(universe, start, path, rng)
+        exercise = hop_exercise(universe, start, path, rng, new_wording and not train)
         if exercise is None:
             continue
         if train and any(universe.facts[key].subject.group != "asked" for key in exercise.told):
@@ -183,15 +196,20 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
         ("facts_asked", "asked", False),
     )
     for name, group, new_wording in groups:
-        tasks.append(WorldTask(name, partial(_facts, universe, config, group, new_wording), score_fact))
+        make_facts = partial(_facts, universe, config, group, new_wording)
+        tasks.append(WorldTask(name, make_facts, score_fact, seen=group == "asked"))
     for hops in (1, 2, 3):
-        tasks.append(WorldTask(f"multi_hop_{hops}", partial(_hops, universe, config, hops), score_fact, 96))
+        tasks.append(WorldTask(f"multi_hop_{hops}", partial(_hops, universe, config, hops, False), score_fact, 96))
+    make_hops = partial(_hops, universe, config, 2, True)
+    tasks.append(WorldTask("multi_hop_2_new_wording", make_hops, score_fact, 96))
 
     most = max(config.sum_digits, config.step_digits)
     for digits in sorted({config.sum_digits, config.step_digits, most + 1}):
         worked = digits > config.sum_digits
         make = partial(_sum, digits, worked, asks_steps=False)
         exercises(f"sums_{digits}", make, scoring.score_number, 256 if worked else 32)
+    make = partial(_sum, config.sum_digits, False, asks_steps=False, new_wording=True)
+    exercises(f"sums_{config.sum_digits}_new_wording", make, scoring.score_number, 32)
     make = partial(_sum, config.step_digits, True, asks_steps=True)
     exercises("sums_steps", make, scoring.score_number, 256)
     exercises("spelling", _letters, scoring.score_spelling, 96)
@@ -199,6 +217,8 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
     exercises("counting", partial(_list, COUNT_KINDS, 2, n), scoring.score_number, 96)
     exercises(f"counting_{n + 1}", partial(_list, COUNT_KINDS, n + 1, n + 1), scoring.score_number, 96)
     exercises("sorting", partial(_list, SORT_KINDS, 3, n), scoring.score_order, 96)
+    make = partial(_list, SORT_KINDS, 3, n, new_wording=True)
+    exercises("sorting_new_wording", make, scoring.score_order, 96)
     exercises(f"sorting_{n + 1}", partial(_list, SORT_KINDS, n + 1, n + 1), scoring.score_order, 96)
     unknown = partial(_small_talk, partial(_unknown, universe), config, "unknown")
     replies("unknown_people", unknown, scoring.score_unknown)
@@ -208,13 +228,20 @@ def build_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
     return tasks
 
 
-def _sum(digits: int, worked: bool, rng: Random, heldout: bool, *, asks_steps: bool) -> Exercise:
-    return sum_exercise(rng, digits, worked=worked, heldout=heldout and digits > 1, asks_steps=asks_steps)
+def _sum(
+    digits: int, worked: bool, rng: Random, heldout: bool, *, asks_steps: bool, new_wording: bool = False
+) -> Exercise:
+    new = new_wording and heldout
+    heldout = heldout and digits > 1
+    return sum_exercise(rng, digits, worked=worked, heldout=heldout, asks_steps=asks_steps, new_wording=new)
 
 
 def _letters(rng: Random, heldout: bool) -> Exercise:
     return letters_exercise(rng, rng.choice(("spell", "backwards", "letters")), heldout=heldout)
 
 
-def _list(kinds: tuple[str, ...], low: int, high: int, rng: Random, heldout: bool) -> Exercise:
-    return list_exercise(rng, rng.choice(kinds), rng.randint(low, high), heldout=heldout)
+def _list(
+    kinds: tuple[str, ...], low: int, high: int, rng: Random, heldout: bool, *, new_wording: bool = False
+) -> Exercise:
+    new = new_wording and heldout
+    return list_exercise(rng, rng.choice(kinds), rng.randint(low, high), heldout=heldout, new_wording=new)
