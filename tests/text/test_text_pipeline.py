@@ -50,6 +50,27 @@ def test_funnel_adds_up_and_agrees_with_the_shards(calm):
     assert not (out / "work").exists()
 
 
+def test_bytes_fall_for_the_reasons_that_documents_fall_for(calm, tmp_path):
+    for row in calm[1]["funnel"]:
+        assert list(row["reason_bytes"]) == list(row["reasons"])
+        assert sum(row["reason_bytes"].values()) == row["bytes_rejected"]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text(corpus.make_documents(1)[0], encoding="utf-8")
+    lacking = [tmp_path / "in" / "b.jsonl", tmp_path / "in" / "c.csv"]
+    for path in lacking:
+        path.write_text('{"other": "column"}\n' * 100, encoding="utf-8")
+    config = TextConfig(sources=(str(tmp_path / "in"),), filters=(), workers=1)
+    with EventLog(tmp_path / "out" / "events.jsonl") as events:
+        rows = run_text(config, tmp_path / "out", events)["funnel"]
+    check_funnel(rows)
+    n_bytes = {path.name: path.stat().st_size for path in (tmp_path / "in").iterdir()}
+    assert rows[0]["reasons"] == {"missing-column": 2}
+    assert rows[0]["reason_bytes"] == {"missing-column": n_bytes["b.jsonl"] + n_bytes["c.csv"]}
+    assert rows[0]["bytes_in"] == sum(n_bytes.values())
+    rejects = list(read_rejects(tmp_path / "out" / "rejects"))
+    assert {r.id: r.n_bytes for r in rejects} == {"in/b.jsonl": n_bytes["b.jsonl"], "in/c.csv": n_bytes["c.csv"]}
+
+
 def test_planted_duplicates_fall_and_the_first_is_kept(calm):
     out, _ = calm
     kept = {d.id for part in ("train", "heldout") for d in read_documents(out / part)}

@@ -174,6 +174,39 @@ def test_a_missing_column_names_file_columns_and_setting(kit, put, suffix):
     assert rules(rejects) == [("missing-column", f"named/a{suffix}")] and "n, text" in rejects[0].reason
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".tsv", ".parquet"])
+def test_a_file_that_is_refused_counts_with_its_size(kit, put, suffix):
+    data = kit.files[suffix](["one", "two"] * 50)
+    packed = {name: kit.codecs[name](data) for name in kit.codecs if name}
+    for name, stored in packed.items():
+        put(f"all/a{suffix}{name}", stored)
+    put("all/b.zip", kit.zip({f"in{suffix}": data}))
+    put("all/c.tar", kit.tar({f"in{suffix}": data, f"in{suffix}.gz": packed[".gz"]}))
+    put("all/d.txt", b"others are read")
+    _, rejects = kit.read(put(f"all/e{suffix}", data).parent, text_column="body")
+    assert {r.rule for r in rejects} == {"missing-column"}
+    assert {r.id.removeprefix("all/"): r.n_bytes for r in rejects} == {
+        **{f"a{suffix}{name}": len(stored) for name, stored in packed.items()},
+        f"b.zip!in{suffix}": len(data),
+        f"c.tar!in{suffix}": len(data),
+        f"c.tar!in{suffix}.gz": len(packed[".gz"]),
+        f"e{suffix}": len(data),
+    }
+
+
+def test_what_is_lost_from_a_place_on_counts_with_its_bytes(kit, put):
+    rows, broken = b'[{"text": "caf\xc3\xa9"}, {"text": "two"}, ', b'{"text": oh no}, {"text": "four"}]' * 9_000
+    records, rejects = kit.read(put("a.json", rows + broken))
+    assert [r.text for r in records] == ["café", "two"] and [r.n_bytes for r in rejects] == [len(broken)]
+    _, rejects = kit.read(put("b.json", b"  [" + broken))
+    assert [r.n_bytes for r in rejects] == [3 + len(broken)]
+    data = b"GIF89a\0\1" * 100_000
+    assert [r.n_bytes for r in kit.read(put("c.txt", data))[1]] == [len(data)]
+    data = kit.warc_record("metadata", b"12345") + kit.warc_record("metadata", b"678")
+    assert [(r.rule, r.n_bytes) for r in kit.read(put("d.warc", data))[1]] == [("warc-no-content", 8)]
+    assert [r.n_bytes for r in kit.read(put("e.html", b"<p>" * 1000), max_item_bytes=100)[1]] == [3000]
+
+
 def test_a_parquet_column_of_numbers_and_a_file_that_is_none(kit, put):
     with pytest.raises(FledgeError, match=r"holds int64, not text"):
         kit.read(put("a.parquet", kit.files[".parquet"](["one"])), text_column="n")
@@ -239,7 +272,7 @@ def test_an_extra_that_is_not_installed_is_named(kit, put, monkeypatch):
     for module, name, data in [("fastwarc", "a.warc", b"WARC/1.0"), ("pypdf", "a.pdf", b"%PDF-")]:
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(
-            FledgeError, match=rf"reading \.\w+ needs {module}; install with: pip install 'fledge\[text\]'"
+            FledgeError, match=rf"reading \.\w+ needs {module}; install with: .*python\S* -m pip install {module}$"
         ):
             kit.read(put(name, data))
 

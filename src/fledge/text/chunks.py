@@ -101,12 +101,16 @@ def _size(record: RawRecord | Reject) -> int:
 
 
 def _records_of(unit: Unit, read: Callable[[Unit], Iterator[RawRecord | Reject]]) -> Iterator[RawRecord | Reject]:
+    n_bytes = unit.n_bytes
     try:
-        yield from read(unit)
+        for record in read(unit):
+            yield record
+            n_bytes = 0  # what is left of the file is not known
     except FledgeError:
         raise
     except Exception as error:
-        yield Reject(f"{unit.id}!", unit.source, "unreadable", f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+        yield Reject(f"{unit.id}!", unit.source, "unreadable", reason, n_bytes=n_bytes)
 
 
 def process_chunk(

@@ -25,7 +25,7 @@ from fledge.text.shards import read_rows, shard_paths
 from fledge.text.sources.records import RawRecord, Unit
 from fledge.types import FledgeError, Reject
 
-FORMAT = 1
+FORMAT = 2
 
 
 Reader = Callable[[Unit], Iterator[RawRecord | Reject]]

@@ -13,7 +13,8 @@ from fledge.text.sources.records import RawRecord
 from fledge.text.sources.streams import SMALL_ENOUGH, ByteStream, bad_bytes
 from fledge.types import Reject
 
-ReadFile = Callable[[str, str, str, Any], Iterator[RawRecord | Reject]]  # name, format, codec, stream with read(n)
+# name, format, codec, stream with read(n), bytes of the stream
+ReadFile = Callable[[str, str, str, Any, int], Iterator[RawRecord | Reject]]
 
 
 def is_hidden(path: str) -> bool:
@@ -44,7 +45,7 @@ def _member(path: str, name: str, stream: Any, n_bytes: int, read_file: ReadFile
     elif not kind:
         yield unknown_format(name, n_bytes)
     else:
-        yield from read_file(name, kind, codec, stream)
+        yield from read_file(name, kind, codec, stream, n_bytes)
 
 
 def read_zip(
@@ -77,10 +78,10 @@ def read_zip(
                 stream = archive.open(info)
             except bad_bytes() as error:  # among them: the member needs a password
                 reason = f"{member}: cannot be read ({error})"
-                yield Reject(member, member, "damaged-archive", reason, n_bytes=info.compress_size)
+                yield Reject(member, member, "damaged-archive", reason, n_bytes=info.file_size)
                 continue
             with stream:
-                yield from _member(info.filename, member, stream, info.compress_size, read_file)
+                yield from _member(info.filename, member, stream, info.file_size, read_file)
 
 
 BROKEN_HEADERS = (tarfile.TruncatedHeaderError, tarfile.InvalidHeaderError)  # type: ignore[attr-defined]

@@ -53,7 +53,8 @@ def _read(item: Input, file: Any) -> Iterator[RawRecord | Reject]:
                 yield text_row(item, _text(text), f"#{number}")
     except (pa.ArrowException, OSError) as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        yield item.reject("damaged-file", f"is not readable as Parquet ({line})", f"#{number + 1}" if number else "")
+        reason = f"is not readable as Parquet ({line})"
+        yield item.reject("damaged-file", reason, f"#{number + 1}") if number else item.refuse("damaged-file", reason)
 
 
 def _text(scalar: Any) -> Any:

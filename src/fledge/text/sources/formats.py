@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import PurePosixPath
 
 from fledge.types import FledgeError
@@ -59,10 +60,13 @@ def classify(name: str) -> tuple[str, str]:
 
 
 def need(module: str, what: str) -> None:
-    """Raise FledgeError where an optional library is missing."""
+    """Raise FledgeError where an optional library is missing; it names the command that installs it here."""
     try:
         found = importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
         found = False
     if not found:
-        raise FledgeError(f"reading {what} needs {module}", fix="install with: pip install 'fledge[text]'")
+        python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+        # the name on the package index differs from the module's by its hyphens only
+        command = f"{python or 'python'} -m pip install {module.replace('_', '-')}"
+        raise FledgeError(f"reading {what} needs {module}", fix=f"install with: {command}")

@@ -17,7 +17,8 @@ SHOWN_CHARACTERS = 1000
 
 
 class Input:
-    """One file: ``name`` identifies it (``books.zip!a.txt``), ``raw`` is its unpacked stream.
+    """One file: ``name`` identifies it (``books.zip!a.txt``), ``raw`` is its unpacked stream, ``n_bytes`` its size as
+    it is stored, 0 where nobody can tell.
 
     ``is_named``: the user named this very file, so that a missing column is for them to settle; a file among
     others is set aside instead, and the others are read.
@@ -29,12 +30,13 @@ class Input:
         raw: ByteStream,
         settings: SourceSettings,
         *,
+        n_bytes: int = 0,
         url: str = "",
         encoding: str = "",
         is_named: bool = False,
     ) -> None:
         self.name, self.raw, self.settings, self.url, self.encoding = name, raw, settings, url, encoding
-        self.is_named = is_named
+        self.n_bytes, self.is_named = n_bytes, is_named
         self.bytes: io.BufferedReader[Any] = io.BufferedReader(raw, 65_536)
 
     @cached_property
@@ -62,6 +64,10 @@ class Input:
         shown = text[:SHOWN_CHARACTERS].encode("utf-8", "replace").decode("utf-8")  # lone surrogates go
         return Reject(self.name + where, self.name, rule, f"{place}: {reason}", shown, n_bytes or len(text))
 
+    def refuse(self, rule: str, reason: str, *, n_bytes: int = 0) -> Reject:
+        """The whole file set aside, with its size; or with the ``n_bytes`` that were seen, where it unpacks to more."""
+        return self.reject(rule, reason, n_bytes=max(self.n_bytes, n_bytes))
+
     def wrong_column(self, what: str, columns: Sequence[str]) -> Reject:
         """The Reject for a file without a usable text column; raises FledgeError where the user named that file."""
         there = ", ".join(list(columns)[:20]) or "none"
@@ -69,7 +75,7 @@ class Input:
         fix = "name the column that holds the text with the setting text_column"
         if self.is_named:
             raise FledgeError(what, where=self.name, fix=fix)
-        return self.reject("missing-column", f"{what}; {fix}")
+        return self.refuse("missing-column", f"{what}; {fix}")
 
     def bad_text(self, error: BadText, where: str = "", n_bytes: int = 0) -> Reject:
         return self.reject(error.rule, error.reason, where, n_bytes=n_bytes)
@@ -83,7 +89,7 @@ class Input:
             n_bytes += len(piece)
         data = b"".join(pieces)
         if len(data) > most:
-            return self.reject("too-large", f"over {most} bytes (setting max_item_bytes)", n_bytes=len(data))
+            return self.refuse("too-large", f"over {most} bytes (setting max_item_bytes)", n_bytes=len(data))
         return None if self.fault else data
 
     def lines(self) -> Iterator[tuple[int, bytes | Reject]]:

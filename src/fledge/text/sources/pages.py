@@ -18,7 +18,7 @@ def read_html(item: Input) -> Iterator[RawRecord | Reject]:
     if isinstance(data, Reject):
         yield data
     elif data is not None and not data.strip():
-        yield item.reject("empty", "the file is empty")
+        yield item.refuse("empty", "the file is empty")
     elif data is not None:
         yield RawRecord(item.name, item.name, html=data, encoding=item.encoding, url=item.url)
 
@@ -30,6 +30,6 @@ def read_pdf(item: Input) -> Iterator[RawRecord | Reject]:
     if isinstance(data, Reject):
         yield data
     elif data is not None and b"%PDF-" not in data[:PDF_MARK_WITHIN]:
-        yield item.reject("not-a-pdf", "does not begin like a PDF", n_bytes=len(data))
+        yield item.refuse("not-a-pdf", "does not begin like a PDF", n_bytes=len(data))
     elif data is not None:
         yield RawRecord(item.name, item.name, pdf=data, url=item.url)

@@ -42,13 +42,13 @@ def _parts(item: Input) -> Iterator[bytes]:
 def read_plain(item: Input) -> Iterator[RawRecord | Reject]:
     """One record for a file, or records ``#1``, ``#2``, … with ``part`` in their meta."""
     if b"\0" in item.utf8.peek(SNIFFED_BYTES):
-        yield item.reject("binary", "holds null bytes", n_bytes=item.raw.n_out)
+        yield item.refuse("binary", "holds null bytes", n_bytes=item.raw.n_out)
         return
     parts = _parts(item)
     first, second = next(parts, None), next(parts, None)
     if first is None:
         if not item.fault:
-            yield item.reject("empty", "the file is empty")
+            yield item.refuse("empty", "the file is empty")
         return
     if second is None:
         yield _record(item, first, 0)

@@ -56,10 +56,10 @@ def read_unit(unit: Unit, settings: SourceSettings) -> Records:
 
 
 def _read_file(unit: Unit, file: IO[bytes], settings: SourceSettings) -> Records:
-    def read_member(name: str, kind: str, codec: str, source: Any) -> Records:
+    def read_member(name: str, kind: str, codec: str, source: Any, n_bytes: int) -> Records:
         layers = ByteStream(source, "", settings)  # turns what the archive raises into a fault
         stream = ByteStream(layers, codec, settings)
-        yield from READERS[kind](Input(name, stream, settings))
+        yield from READERS[kind](Input(name, stream, settings, n_bytes=n_bytes))
         if not (unit.format == "tar" and layers.fault):  # else the tar itself is cut, and tells it once
             yield from _fault(name, stream)
 
@@ -72,7 +72,15 @@ def _read_file(unit: Unit, file: IO[bytes], settings: SourceSettings) -> Records
     else:
         stream = ByteStream(file, unit.codec, settings)
         is_named = bool(unit.url or unit.remote) or Path(unit.source) == Path(unit.path)
-        item = Input(unit.id, stream, settings, url=unit.url, encoding=unit.encoding, is_named=is_named)
+        item = Input(
+            unit.id,
+            stream,
+            settings,
+            n_bytes=unit.n_bytes,
+            url=unit.url,
+            encoding=unit.encoding,
+            is_named=is_named,
+        )
         if unit.format == "parquet" and not unit.codec:
             yield from read_parquet(item, file)
         else:

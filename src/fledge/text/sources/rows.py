@@ -80,10 +80,17 @@ class _JsonValues:
         self._item = item
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._buffer, self._at, self._ended = "", 0, False
+        self._n_read = 0
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes before the place that it is at."""
+        return self._n_read - len(self._buffer[self._at :].encode("utf-8", "surrogateescape"))
 
     def _fill(self, n_bytes: int) -> None:
         data = self._item.utf8.read(n_bytes)
         self._ended = len(data) < n_bytes
+        self._n_read += len(data)
         self._buffer = self._buffer[self._at :] + self._decoder.decode(data, final=self._ended)
         self._at = 0
 
@@ -126,13 +133,15 @@ def read_json(item: Input) -> Iterator[RawRecord | Reject]:
             value = values.value()
         except (ValueError, RecursionError) as error:
             if not item.fault:
-                yield item.reject("bad-row", f"is not valid JSON from here on ({error})", f"#{number}")
+                reason = f"is not valid JSON from here on ({error})"
+                before = values.n_bytes if number > 1 else 0
+                yield item.reject("bad-row", reason, f"#{number}", n_bytes=max(0, item.n_bytes - before))
             return
         yield rows.record(value, f"#{number}")
         if rows.unusable:
             return
     if number == 0 and not item.fault:
-        yield item.reject("empty", "holds no objects")
+        yield item.refuse("empty", "holds no objects")
 
 
 def read_tsv(item: Input) -> Iterator[RawRecord | Reject]:
@@ -157,7 +166,7 @@ def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[Ra
     first = next(text_lines, "")
     if not first.strip():
         if not item.fault:
-            yield item.reject("empty", "holds no rows")
+            yield item.refuse("empty", "holds no rows")
         return
     column = item.settings.text_column
     headers = [(delimiter, next(csv.reader([first], delimiter=delimiter), [])) for delimiter in delimiters]

@@ -48,22 +48,25 @@ def read_warc(item: Input) -> Iterator[RawRecord | Reject]:
 
     wanted = {int(WarcRecordType.response), int(WarcRecordType.resource), int(WarcRecordType.conversion)}
     others: Counter[str] = Counter()
-    number = 0
+    number = other_bytes = 0
     try:
         for record in ArchiveIterator(_Forward(item), parse_http=False, stream_detect=False, fsspec_args=False):
             number += 1
             if int(record.record_type) not in wanted:
                 others[str(record.headers.get("WARC-Type", "unknown"))] += 1
+                other_bytes += int(record.content_length)
                 continue
             found = _read_record(item, record, f"#{number}")
             if found is not None:
                 yield found
     except OSError as error:
         if not item.fault:
-            yield item.reject("damaged-file", f"is not readable as WARC ({error})", f"#{number + 1}" if number else "")
+            reason = f"is not readable as WARC ({error})"
+            where = f"#{number + 1}"
+            yield item.reject("damaged-file", reason, where) if number else item.refuse("damaged-file", reason)
     if others:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-        yield item.reject("warc-no-content", f"records without content: {counts}")
+        yield item.reject("warc-no-content", f"records without content: {counts}", n_bytes=other_bytes)
 
 
 def _read_record(item: Input, record: Any, where: str) -> RawRecord | Reject | None:
@@ -94,7 +97,7 @@ def _read_record(item: Input, record: Any, where: str) -> RawRecord | Reject | N
     if len(data) > most:
         return too_large
     if not data.strip():
-        return item.reject("empty", f"no content at {url}", where)
+        return item.reject("empty", f"no content at {url}", where, n_bytes=n_bytes)
     if kind in PAGE_TYPES:
         return RawRecord(item.name + where, item.name, html=data, encoding=encoding, url=url)
     if kind == "application/pdf":
