@@ -56,7 +56,7 @@ def sample(
         sys.stdout.flush()
 
 
-def chat(run: Path, /, *, temperature: float = 0.7, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
+def chat(run: Path, /, *, temperature: float = 0.3, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
     """Talk to a run's assistant. Without a terminal, print a short transcript and end.
 
     In the chat: /reset, /system TEXT, /temperature X, /help, /exit.

@@ -25,7 +25,7 @@ HELP = """\
 class Sampling:
     """How replies are sampled; see :class:`fledge.infer.request.GenerateRequest`."""
 
-    temperature: float = 0.7
+    temperature: float = 0.3
     top_k: int = 0
     top_p: float = 0.95
     min_p: float = 0.0
