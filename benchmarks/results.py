@@ -15,7 +15,7 @@ from typing import Any
 from fledge.run.progress import duration, quantity
 from fledge.stages.figures import BITS_HEADER, TASK_HEADER, bits_rows, task_rows
 from fledge.stages.page import Section, Table, Text, to_markdown
-from fledge.stages.report import read_run
+from fledge.stages.finished import read_run
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"

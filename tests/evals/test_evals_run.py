@@ -16,6 +16,7 @@ from fledge.evals.baseline import fit_baseline
 from fledge.evals.config import EvalConfig
 from fledge.evals.run import evaluate_tasks
 from fledge.evals.stage import run_eval
+from fledge.evals.statistics import share_and_stderr
 from fledge.infer.engine import Engine
 from fledge.model.decoder import Decoder
 from fledge.run.events import EventLog, read_events
@@ -44,6 +45,7 @@ class Quiz:
     name: str = "quiz"
     chance: float = 0.25
     valid: bool = True
+    seen: bool = False
 
     def examples(self, split: Split) -> Iterator[Example]:
         for i, value in enumerate(self.plan):
@@ -68,7 +70,7 @@ def test_means_groups_exclusions_and_outcomes(engine: Engine, tokenizer: Tokeniz
     task = Quiz([1.0, 0.0, None, 1.0, 1.0, 1.0])
     result = evaluate_tasks(engine, tokenizer, [task], on_example=lambda name, row: rows.append(row))[0]
     assert (result.mean, result.n, result.excluded, result.chance) == (0.8, 5, 1, 0.25)
-    assert result.stderr == pytest.approx((0.8 * 0.2 / 4) ** 0.5)
+    assert result.stderr == share_and_stderr(4, 5)[1]
     assert {name: (group.mean, group.n) for name, group in result.groups.items()} == {
         "k0": (1.0, 2),
         "k1": (pytest.approx(2 / 3), 3),
@@ -80,6 +82,11 @@ def test_means_groups_exclusions_and_outcomes(engine: Engine, tokenizer: Tokeniz
     assert rows[2]["score"] is None
     assert evaluate_tasks(engine, tokenizer, [task], n=2)[0].mean == 0.5
     json.dumps(result.to_dict())
+
+
+def test_a_result_says_whether_tuning_saw_the_questions(engine: Engine, tokenizer: Tokenizer) -> None:
+    results = evaluate_tasks(engine, tokenizer, [Quiz([1.0]), Quiz([1.0], name="asked", seen=True)])
+    assert [result.to_dict()["seen"] for result in results] == [False, True]
 
 
 def test_a_task_without_any_score(engine: Engine, tokenizer: Tokenizer) -> None:
@@ -165,7 +172,7 @@ def test_the_stage(corpus: Path, engine: Engine, tokenizer: Tokenizer, monkeypat
     results = read_json(out / "results.json")
     assert summary["tasks"]["quiz"] == {
         "mean": pytest.approx(2 / 3),
-        "stderr": pytest.approx(1 / 3),
+        "stderr": share_and_stderr(2, 3)[1],
         "n": 3,
         "excluded": 0,
         "chance": 0.25,
@@ -203,6 +210,9 @@ def test_the_stage(corpus: Path, engine: Engine, tokenizer: Tokenizer, monkeypat
     engine.model = random_copy(engine)
     measure(config, [Quiz([1.0, 0.0, 1.0, 1.0])])
     assert measured[3:] == ["quiz", "choice"]
+    monkeypatch.setattr(stage_module, "RESULTS_VERSION", stage_module.RESULTS_VERSION + 1)
+    measure(config, [Quiz([1.0, 0.0, 1.0, 1.0])])
+    assert measured[5:] == ["quiz", "choice"]
 
 
 def test_a_base_model_has_no_world_tasks(corpus: Path, engine: Engine, tokenizer: Tokenizer) -> None:

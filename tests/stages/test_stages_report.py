@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,32 @@ import pytest
 from fledge.run.events import EventLog
 from fledge.run.files import write_json
 from fledge.run.manifest import Manifest, write_manifest
-from fledge.stages.figures import percent, task_rows
+from fledge.stages.compare import interleaved, merged
+from fledge.stages.figures import bits_rows, percent, task_rows
 from fledge.stages.page import Section, Table, Text, Tokens, to_html, to_markdown
 from fledge.stages.report import write_report
 from fledge.types import FledgeError
 
 ROOT = Path(__file__).resolve().parents[2]
 HARDWARE = {"precision": "fp32", "compile": False, "device": "cpu"}
+
+
+BITS = {"name": "heldout/world", "bits_per_byte": 1.2, "stderr": 0.03, "n_bytes": 1000}
+NGRAM = {"order": 5, "bits_per_byte": 1.5, "stderr": 0.025}
+
+
+def a_task(name: str, mean: float | None, n: int, **further: Any) -> dict[str, Any]:
+    return {"name": name, "mean": mean, "stderr": 0.03, "n": n, "excluded": 0, "chance": 0.01, **further}
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """The rows of all tables of a Markdown page by their first cell; a row seen twice has the cells of both."""
+    rows: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("| "):
+            first, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            rows.setdefault(first, []).extend(cells)
+    return rows
 
 
 def finished(run: Path, stage: str, summary: dict[str, Any]) -> None:
@@ -89,13 +109,62 @@ def test_the_same_run_gives_the_same_bytes(run: Path) -> None:
     assert [path.read_bytes() for path in write_report(run)] == first
 
 
-def test_two_runs_stand_side_by_side(run: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    finished(other, "pretrain", {**json.loads((run / "pretrain/manifest.json").read_text())["summary"], "loss": 9.75})
+@pytest.fixture
+def other(run: Path, tmp_path: Path) -> Path:
+    """A second run: one task and one text more, one task less, another loss, another depth."""
+    path = tmp_path / "other"
+    finished(path, "pretrain", {**json.loads((run / "pretrain/manifest.json").read_text())["summary"], "loss": 9.75})
+    finished(path, "eval", {})
+    tasks = [a_task("greetings", 1.0, 50), a_task("sums_2", 0.5, 4, stderr=0.2)]
+    texts = [{**BITS, "bits_per_byte": 1.1, "ngram": NGRAM}, {**BITS, "name": "extra.txt"}]
+    write_json(path / "eval" / "results.json", {"tasks": tasks, "bits_per_byte": texts})
+    for at, depth in ((run, 4), (path, 6)):
+        (at / "recipe.toml").write_text(f'name = "x"\n[pretrain]\ndepth = {depth}\nseed = 1\n', "utf-8")
+    return path
+
+
+def test_two_runs_stand_side_by_side(run: Path, other: Path) -> None:
     text = write_report(run, other)[0].read_text("utf-8")
-    assert "| small | pretrain |" in text
-    assert "9.7500" in text
+    rows = rows_of(text)
+    groups = [f"{column}, {name}" for name in ("small", "other") for column in ("right", "±", "prompts")]
+    assert rows["task"] == [*groups, "chance", "other − small, points", "±"]
+    assert rows["sums 2"] == ["75.0 %", "10.0 %", "4 + 1 not scored", "50.0 %", "20.0 %", "4", "1.0 %", "−25.0", "22.4"]
+    assert rows["greetings"] == ["–", "–", "–", "100.0 %", "3.0 %", "50", "1.0 %", "–", "–"]
+    assert rows["· consistent"][3:] == ["–", "–", "–", "", "–", "–"]
+    assert rows["heldout/world"] == ["1.2000", "–", "–", "1.1000", "0.0300", "1.500 ± 0.025 (order 5)", "−0.1000", "–"]
+    assert rows["extra.txt"][:3] == ["–"] * 3
+    assert rows["last loss"] == ["1.5000", "9.7500"]
+    assert rows["eval"] == ["1m30s", "0B", "1m30s", "0B"]
+    assert rows["pretrain.depth"] == ["4", "6"]
+    assert "2 settings are the same in both" in text
     assert (run / "comparison.html").exists()
+
+
+def test_a_comparison_leaves_the_pictures_of_the_report_alone(run: Path, other: Path) -> None:
+    write_report(run)
+    before = {path.name: path.read_bytes() for path in run.glob("report*")}
+    text = write_report(run, other)[0].read_text("utf-8")
+    assert {path.name: path.read_bytes() for path in run.glob("report*")} == before
+    assert "(comparison-tasks.svg)" in text
+    drawn = (run / "comparison-tasks.svg").read_text("utf-8")
+    bars = ["greetings-other", "sums_2-other", "sums_2-small", "stories-small"]
+    assert sorted(re.findall('id="bar-([^"]+)"', drawn)) == sorted(bars)
+    assert (run / "comparison-pretrain.svg").exists()
+
+
+def test_each_heldout_text_has_a_curve_of_its_own(run: Path) -> None:
+    with EventLog(run / "pretrain" / "events.jsonl") as events:
+        for step in (2, 4):
+            events.write("heldout", step=step, tokens=1024 * step, bits_per_byte=9 - step, name="text")
+    write_report(run)
+    drawn = (run / "report-pretrain.svg").read_text("utf-8")
+    curves = sorted(re.findall('id="heldout-([^"]+)"', drawn))
+    assert curves == ["small-text-0", "small-text-1", "small-world-0", "small-world-1"]
+
+
+def test_rows_of_two_runs_keep_their_neighbours() -> None:
+    assert merged(["abd", "bcd", "xa"]) == list("xabcd")
+    assert interleaved(["ac", "bde"]) == list("abcde")
 
 
 def test_a_directory_without_a_finished_stage_is_refused(tmp_path: Path) -> None:
@@ -107,6 +176,30 @@ def test_what_could_not_be_scored_is_a_dash_and_not_zero() -> None:
     task = {"name": "x", "mean": None, "stderr": None, "n": 0, "excluded": 3, "chance": 0.5, "outcomes": {}}
     assert task_rows({"tasks": [task]}) == (("x", "–", "–", "50.0 %", "0", "3"),)
     assert percent(0.0) == "0.0 %"
+
+
+def test_a_task_that_tuning_saw_is_marked(run: Path) -> None:
+    results = {"tasks": [a_task("facts_asked", 1.0, 9, seen=True), a_task("sums_2", 1.0, 9)], "bits_per_byte": []}
+    write_json(run / "eval" / "results.json", results)
+    text = write_report(run)[0].read_text("utf-8")
+    assert "| facts asked (seen in tuning) |" in text
+    assert "| sums 2 |" in text
+    assert "Seen in tuning: tuning may have asked the same questions." in text
+    assert "never saw" not in text
+
+
+def test_kinds_of_outcome_have_the_stderr_of_shares() -> None:
+    outcomes = {"consistent": 0, "inconsistent": 8, "unverified": 0}
+    rows = task_rows({"tasks": [a_task("stories", 0.0, 8, outcomes=outcomes)]})
+    assert [row[:3] for row in rows[1:]] == [
+        ("· consistent", "0.0 %", "5.6 %"),
+        ("· inconsistent", "100.0 %", "5.6 %"),
+        ("· unverified", "0.0 %", "5.6 %"),
+    ]
+
+
+def test_the_baseline_has_its_stderr() -> None:
+    assert bits_rows({"bits_per_byte": [{**BITS, "ngram": NGRAM}]})[0][3] == "1.500 ± 0.025 (order 5)"
 
 
 def test_markdown_cells_and_fences_cannot_be_broken_out_of() -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fledge.evals.ask import Unanswerable, ask
-from fledge.evals.statistics import mean_and_stderr
+from fledge.evals.statistics import mean_and_stderr, score_and_stderr
 from fledge.infer.engine import Engine
 from fledge.run.progress import Progress
 from fledge.tokens.tokenizer import Tokenizer
@@ -35,7 +35,7 @@ class TaskResult:
 
     ``stderr`` is over examples; for a task with ``groups_are_units = True`` mean and stderr are over its groups.
     ``outcomes`` counts the reasons that the task gave, excluded examples included, where they are few.
-    ``rejected``: rows of its file that could not be read.
+    ``rejected``: rows of its file that could not be read. ``seen``: tuning may have asked the same questions.
     """
 
     name: str
@@ -48,6 +48,7 @@ class TaskResult:
     outcomes: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
+    seen: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -106,11 +107,11 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
     for example, value in kept:
         if key := next((key for key in GROUP_KEYS if key in example.meta), ""):
             by_group[str(example.meta[key])].append(value)
-    groups = {name: Group(*mean_and_stderr(by_group[name]), n=len(by_group[name])) for name in sorted(by_group)}
+    groups = {name: Group(*score_and_stderr(by_group[name]), n=len(by_group[name])) for name in sorted(by_group)}
     if getattr(task, "groups_are_units", False):
         mean, stderr = mean_and_stderr([group.mean for group in groups.values()])
     else:
-        mean, stderr = mean_and_stderr([value for _, value in kept])
+        mean, stderr = score_and_stderr([value for _, value in kept])
     outcomes = Counter(score.reason for _, score in scored if score.reason)
     reasons = Counter(score.reason or "no reason given" for _, score in scored if score.value is None)
     return TaskResult(
@@ -124,6 +125,7 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
         outcomes=dict(sorted(outcomes.items())) if len(outcomes) <= FEW else {},
         reasons=dict(reasons.most_common(FEW)),
         rejected=len(getattr(task, "rejects", ())),
+        seen=bool(getattr(task, "seen", False)),
     )
 
 

@@ -25,7 +25,7 @@ from fledge.run.progress import Progress
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, Task
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 MAX_OPENERS = 10
 
 
@@ -44,7 +44,7 @@ class Evaluation:
 
     def part(self, name: str, settings: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of ``measure``, or what an earlier process measured with the same settings and model."""
-        key = _digest({"identity": self.identity, "name": name, **settings})
+        key = _digest({"version": RESULTS_VERSION, "identity": self.identity, "name": name, **settings})
         path = self.out / "parts" / f"{_file_name(name)}.json"
         if path.is_file():
             kept = read_json(path)

@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from fledge.evals.statistics import share_and_stderr
+
 Rows = tuple[tuple[str, ...], ...]
-TASK_HEADER = ("measured on held-out prompts", "right", "± 1 s.e.", "chance", "prompts", "not scored")
+TASK_HEADER = ("task", "right", "± 1 s.e.", "chance", "prompts", "not scored")
 BITS_HEADER = ("held-out text", "bits per byte", "± 1 s.e.", "n-gram baseline", "bytes")
+TOLD_APART = ("consistent", "inconsistent", "unverified")
+SEEN = "seen in tuning"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A share of ``n`` prompts with its standard error: what was right in ``task``, or came out as ``outcome``.
+
+    ``chance`` and ``excluded`` (prompts that could not be scored) belong to whole tasks.
+    """
+
+    task: str
+    outcome: str
+    label: str
+    mean: float | None
+    stderr: float | None
+    n: int
+    chance: float | None = None
+    excluded: int | None = None
 
 
 def percent(value: float | None) -> str:
@@ -15,39 +37,56 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
+def task_label(task: Mapping[str, Any]) -> str:
+    """The name of a task's result, marked where tuning may have asked the same questions."""
+    return task["name"].replace("_", " ") + (f" ({SEEN})" if task.get("seen") else "")
+
+
+def measures(results: Mapping[str, Any]) -> list[Measure]:
+    """Each task of an eval stage's ``results.json``, and after it each kind of outcome that it tells apart."""
+    found = []
+    for task in results.get("tasks", ()):
+        name, total, outcomes = task["name"], task["n"] + task["excluded"], task.get("outcomes") or {}
+        whole = (task["mean"], task["stderr"], task["n"], task["chance"], task["excluded"])
+        found.append(Measure(name, "", task_label(task), *whole))
+        if set(outcomes) & set(TOLD_APART) and total:
+            for outcome in TOLD_APART:
+                share, error = share_and_stderr(outcomes.get(outcome, 0), total)
+                found.append(Measure(name, outcome, f"· {outcome}", share, error, total))
+    return found
+
+
 def task_rows(results: Mapping[str, Any]) -> Rows:
     """One row a task of an eval stage's ``results.json``, and one for each kind of outcome that a task tells apart."""
-    rows: list[tuple[str, ...]] = []
-    for task in results.get("tasks", ()):
-        rows.append(
-            (
-                task["name"].replace("_", " "),
-                percent(task["mean"]),
-                percent(task["stderr"]),
-                percent(task["chance"]),
-                str(task["n"]),
-                str(task["excluded"]),
-            )
+    return tuple(
+        (
+            each.label,
+            percent(each.mean),
+            percent(each.stderr),
+            "" if each.chance is None else percent(each.chance),
+            str(each.n),
+            "" if each.excluded is None else str(each.excluded),
         )
-        outcomes = task.get("outcomes") or {}
-        total = task["n"] + task["excluded"]
-        if set(outcomes) & {"consistent", "inconsistent", "unverified"} and total:
-            for name in ("consistent", "inconsistent", "unverified"):
-                share = outcomes.get(name, 0) / total
-                error = (share * (1 - share) / total) ** 0.5
-                rows.append((f"· {name}", percent(share), percent(error), "", str(total), ""))
-    return tuple(rows)
+        for each in measures(results)
+    )
 
 
 def bits_rows(results: Mapping[str, Any]) -> Rows:
     """One row a text of an eval stage's ``results.json``."""
     rows = []
     for text in results.get("bits_per_byte", ()):
-        ngram = text.get("ngram")
-        baseline = f"{ngram['bits_per_byte']:.3f} (order {ngram['order']})" if ngram else "–"
         error = "–" if text["stderr"] is None else f"{text['stderr']:.4f}"
-        rows.append((text["name"], f"{text['bits_per_byte']:.4f}", error, baseline, f"{text['n_bytes']:,}"))
+        rows.append((text["name"], f"{text['bits_per_byte']:.4f}", error, baseline(text), f"{text['n_bytes']:,}"))
     return tuple(rows)
+
+
+def baseline(text: Mapping[str, Any]) -> str:
+    """``0.808 ± 0.009 (order 5)``: what the n-gram model gives on the same text."""
+    ngram = text.get("ngram")
+    if not ngram:
+        return "–"
+    error = "" if ngram.get("stderr") is None else f" ± {ngram['stderr']:.3f}"
+    return f"{ngram['bits_per_byte']:.3f}{error} (order {ngram['order']})"
 
 
 def aligned(header: tuple[str, ...], rows: Rows) -> str:

@@ -32,7 +32,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """An SVG drawing with the words that say what it shows; Markdown links to ``report-<name>.svg``."""
+    """An SVG drawing with the words that say what it shows; Markdown links to its file, see :func:`picture_file`."""
 
     name: str
     svg: str
@@ -56,17 +56,17 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-def picture_file(picture: Picture) -> str:
-    """The file name beside ``report.md`` under which ``picture`` is kept."""
-    return f"report-{picture.name}.svg"
+def picture_file(picture: Picture, stem: str) -> str:
+    """The file name beside ``<stem>.md`` under which ``picture`` is kept."""
+    return f"{stem}-{picture.name}.svg"
 
 
-def to_markdown(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The page as GitHub-flavoured Markdown."""
+def to_markdown(title: str, lead: str, sections: Sequence[Section], stem: str = "report") -> str:
+    """The page as GitHub-flavoured Markdown, to be kept as ``<stem>.md``."""
     parts = [f"# {_line(title)}", _line(lead)]
     for section in sections:
         parts.append(f"## {_line(section.title)}")
-        parts.extend(_markdown_block(block) for block in section.blocks)
+        parts.extend(_markdown_block(block, stem) for block in section.blocks)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -85,7 +85,7 @@ def _cell(text: str) -> str:
     return _line(text).replace("\\", "\\\\").replace("|", "\\|")
 
 
-def _markdown_block(block: Block) -> str:
+def _markdown_block(block: Block, stem: str) -> str:
     match block:
         case Text(text):
             return text
@@ -96,7 +96,7 @@ def _markdown_block(block: Block) -> str:
             lines = [header, tuple(marks), *rows]
             return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
         case Picture(_, _, caption):
-            return f"![{_line(caption)}]({picture_file(block)})"
+            return f"![{_line(caption)}]({picture_file(block, stem)})"
         case Tokens(label, pieces):
             return f"**{_line(label)}**\n\n" + _fenced("".join(piece for piece, _ in pieces))
 

@@ -6,8 +6,13 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+DASHES = ("--", ":", "-.")
 COLOURS = ("#2563a8", "#d9822b", "#3d8f5f", "#b0413e", "#7a5ba6", "#6b7785")
 Curve = tuple[Sequence[float], Sequence[float]]
+Losses = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""Tokens, minutes, losses."""
+Share = tuple[float, float, float]
+"""Mean, standard error and chance level."""
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
@@ -44,15 +49,14 @@ def _smooth(values: Sequence[float]) -> list[float]:
     return smoothed
 
 
-def loss_curves(
-    train: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
-    heldout: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]],
-    heldout_label: str,
-) -> str:
+def loss_curves(train: Mapping[str, Losses], heldout: Mapping[str, Mapping[str, Losses]], heldout_label: str) -> str:
     """Loss against tokens and against time, one colour a run.
 
-    Each value is (tokens, minutes, loss); ``heldout`` is drawn on an axis of its own at the right.
+    ``heldout`` holds the curves of each run by the name of the text, a way of dashing each, drawn on an axis of its
+    own at the right.
     """
+    texts = sorted({name for curves in heldout.values() for name in curves})
+    dashes = {name: DASHES[i % len(DASHES)] for i, name in enumerate(texts)}
     figure, (by_tokens, by_minutes) = _figure(9.5, 3.6, 2)
     for axis, column, label in ((by_tokens, 0, "tokens (millions)"), (by_minutes, 1, "minutes")):
         right = axis.twinx()
@@ -65,16 +69,20 @@ def loss_curves(
             axis.plot(x, smoothed, color=colour, linewidth=1.8, label=name)
             lows.append(min(smoothed))
             highs.append(smoothed[min(len(smoothed) - 1, len(smoothed) // 50)])
-            if name in heldout:
-                measured = heldout[name]
+            for text, measured in heldout.get(name, {}).items():
                 x = [value / 1e6 for value in measured[0]] if column == 0 else list(measured[1])
-                right.plot(x, measured[2], color=colour, marker="o", markersize=4, linewidth=1, linestyle="--")
+                style = {"color": colour, "linestyle": dashes[text], "linewidth": 1, "marker": "o", "markersize": 4}
+                right.plot(x, measured[2], **style, gid=f"heldout-{name}-{text}-{column}")
         if lows:
             axis.set_ylim(max(0.0, min(lows) * 0.85), max(highs) * 1.1)
         axis.set_xlabel(label)
         axis.set_ylabel("training loss (nats a token)")
         right.set_ylabel(f"{heldout_label} (dashed)")
-        if len(train) > 1:
+        if len(texts) > 1:
+            axis.plot([], [], linestyle="none", label="held out:")
+            for text in texts:
+                axis.plot([], [], color=COLOURS[-1], linestyle=dashes[text], linewidth=1, label=text)
+        if len(train) > 1 or len(texts) > 1:
             axis.legend(frameon=False)
     return _svg(figure)
 
@@ -95,22 +103,35 @@ def funnel(steps: Sequence[str], kept: Sequence[float], lost: Sequence[float], u
     return _svg(figure)
 
 
-def bars(names: Sequence[str], values: Sequence[float], errors: Sequence[float], marks: Sequence[float | None]) -> str:
-    """Shares in percent with one standard error; ``marks`` are chance levels, drawn as a tick."""
-    figure, (axis,) = _figure(9.5, 0.8 + 0.34 * len(names))
+def bars(labels: Mapping[str, str], runs: Mapping[str, Mapping[str, Share]]) -> str:
+    """Shares in percent with one standard error and a tick at chance: a group of bars a label, in it one a run.
+
+    ``labels`` and the shares of each run are by the name of what is measured.
+    """
+    names = list(labels)
+    height = 0.34 if len(runs) == 1 else 0.22 * len(runs) + 0.12
+    figure, (axis,) = _figure(9.5, 0.8 + height * len(names))
     axis.grid(visible=False)
-    rows = range(len(names))
-    percent = [100 * value for value in values]
-    axis.barh(rows, percent, xerr=[100 * e for e in errors], color=COLOURS[0], ecolor="#1d2733", capsize=2, height=0.62)
-    for row, (value, mark) in enumerate(zip(percent, marks, strict=True)):
-        axis.text(103, row, f"{value:.0f} %", va="center", fontsize=9)
-        if mark is not None:
-            axis.plot([100 * mark] * 2, [row - 0.4, row + 0.4], color=COLOURS[3], linewidth=2)
-    axis.set_yticks(rows, names)
+    thick = 0.62 if len(runs) == 1 else 0.8 / len(runs)
+    for place, (colour, (run, shares)) in enumerate(zip(COLOURS, runs.items(), strict=False)):
+        rows = [row + (place - (len(runs) - 1) / 2) * thick for row, name in enumerate(names) if name in shares]
+        shown = [tuple(100 * value for value in shares[name]) for name in names if name in shares]
+        means, errors = [mean for mean, _, _ in shown], [error for _, error, _ in shown]
+        drawn = axis.barh(
+            rows, means, xerr=errors, color=colour, ecolor="#1d2733", capsize=2, height=0.94 * thick, label=run
+        )
+        for bar, name in zip(drawn, (name for name in names if name in shares), strict=True):
+            bar.set_gid(f"bar-{name}-{run}")
+        for row, (mean, _, chance) in zip(rows, shown, strict=True):
+            axis.text(103, row, f"{mean:.0f} %", va="center", fontsize=9 if len(runs) == 1 else 7)
+            axis.plot([chance] * 2, [row - thick * 0.6, row + thick * 0.6], color=COLOURS[3], linewidth=2)
+    axis.set_yticks(range(len(names)), labels.values())
+    axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 20))
-    axis.invert_yaxis()
     axis.set_xlabel("percent right (whiskers: one standard error; red: chance)")
+    if len(runs) > 1:
+        figure.legend(loc="outside upper right", ncols=len(runs), frameon=False)
     return _svg(figure)
 
 

@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fledge.run.events import read_events
-from fledge.run.files import read_json, write_text
-from fledge.run.manifest import EVENTS_NAME, Manifest, read_manifest
+from fledge.run.files import write_text
 from fledge.run.progress import duration, quantity
 from fledge.stages import plots
-from fledge.stages.figures import BITS_HEADER, TASK_HEADER, bits_rows, task_rows
+from fledge.stages.compare import (
+    compare_bits,
+    compare_tasks,
+    differing,
+    interleaved,
+    merged,
+    settings_rows,
+    side_by_side,
+)
+from fledge.stages.figures import BITS_HEADER, SEEN, TASK_HEADER, bits_rows, measures, task_rows
+from fledge.stages.finished import RunFacts, read_run
 from fledge.stages.page import Block, Code, Picture, Section, Table, Text, Tokens, picture_file, to_html, to_markdown
-from fledge.stages.table import stage_names
-from fledge.types import FledgeError
 
 TRAINED = ("pretrain", "sft")
 SAMPLES_SHOWN = 5
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What a run directory says of itself: the manifests of its finished stages, and its path."""
-
-    path: Path
-    name: str
-    manifests: Mapping[str, Manifest]
-
-    def events(self, stage: str, kind: str) -> list[dict[str, Any]]:
-        return list(read_events(self.path / stage / EVENTS_NAME, kind))
-
-    def json(self, *parts: str) -> dict[str, Any]:
-        path = self.path.joinpath(*parts)
-        return read_json(path) if path.is_file() else {}
-
-    def summary(self, stage: str) -> Mapping[str, Any]:
-        return self.manifests[stage].summary if stage in self.manifests else {}
-
-
-def read_run(path: Path) -> RunFacts:
-    """Raises FledgeError for a directory in which no stage has ended."""
-    manifests = {stage: read_manifest(path / stage) for stage in stage_names()}
-    done = {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
-    if not done:
-        raise FledgeError(
-            "holds no finished stage", where=str(path), fix="give a run directory, or run its recipe first"
-        )
-    return RunFacts(path, path.resolve().name, done)
+Lines = Sequence[tuple[str, ...]]
 
 
 def write_report(run: Path, other: Path | None = None) -> tuple[Path, Path]:
-    """Write ``report.md`` (with its pictures beside it) and ``report.html`` into ``run``; returns their paths."""
+    """Write ``report.md`` (with its pictures beside it) and ``report.html`` into ``run``; returns their paths.
+
+    With ``other``, ``comparison.md`` and ``comparison.html`` show the two side by side.
+    """
     runs = [read_run(run), *([read_run(other)] if other is not None else [])]
     if len(runs) == 2 and runs[0].name == runs[1].name:
         runs = [RunFacts(each.path, str(each.path), each.manifests) for each in runs]
@@ -63,9 +44,9 @@ def write_report(run: Path, other: Path | None = None) -> tuple[Path, Path]:
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Picture):
-                write_text(run / picture_file(block), block.svg)
+                write_text(run / picture_file(block, stem), block.svg)
     markdown, page = run / f"{stem}.md", run / f"{stem}.html"
-    write_text(markdown, to_markdown(title, lead, sections))
+    write_text(markdown, to_markdown(title, lead, sections, stem))
     write_text(page, to_html(title, lead, sections))
     return markdown, page
 
@@ -79,11 +60,24 @@ def _lead(run: RunFacts) -> str:
     return told
 
 
-def _per_run(runs: Sequence[RunFacts], header: tuple[str, ...], rows_of: Any) -> Table | None:
-    """The rows of each run under one header, with the run's name before them where there are two."""
-    two = len(runs) > 1
-    rows = [((run.name, *row) if two else row) for run in runs for row in rows_of(run)]
-    return Table((("run", *header) if two else header), tuple(rows)) if rows else None
+def _table(runs: Sequence[RunFacts], header: Sequence[str], rows_of: Callable[[RunFacts], Lines]) -> Table | None:
+    """The rows of a run under ``header``; of two runs side by side."""
+    tables = [rows_of(run) for run in runs]
+    if not any(tables):
+        return None
+    if len(runs) > 1:
+        return side_by_side([run.name for run in runs], header, tables)
+    return Table(tuple(header), tuple(tuple(row) for row in tables[0]))
+
+
+def _facts_table(runs: Sequence[RunFacts], title: str, facts_of: Callable[[RunFacts], Lines]) -> Table | None:
+    """Named facts of a run in one row; of two runs a row a fact."""
+    if len(runs) > 1:
+        return _table(runs, ("", ""), facts_of)
+    facts = facts_of(runs[0])
+    if not facts:
+        return None
+    return Table(("", *(name for name, _ in facts)), ((title, *(value for _, value in facts)),))
 
 
 def _section(title: str, *blocks: Block | None) -> list[Section]:
@@ -92,24 +86,30 @@ def _section(title: str, *blocks: Block | None) -> list[Section]:
 
 
 def _measured(runs: Sequence[RunFacts]) -> list[Section]:
-    results = {run.name: run.json("eval", "results.json") for run in runs}
-    tasks = [(name, task) for name, result in results.items() for task in result.get("tasks", ()) if task["n"]]
+    results = [run.json("eval", "results.json") for run in runs]
+    shares: dict[str, dict[str, plots.Share]] = {run.name: {} for run in runs}
+    labels: dict[str, str] = {}
+    for run, result in zip(runs, results, strict=True):
+        for each in measures(result):
+            if each.mean is not None and each.chance is not None:
+                shares[run.name][each.task] = (each.mean, each.stderr or 0.0, each.chance)
+                labels[each.task] = max(each.label, labels.get(each.task, ""), key=len)
     chart = None
-    if tasks:
-        labels = [f"{task['name']}{' · ' + name if len(runs) > 1 else ''}".replace("_", " ") for name, task in tasks]
-        svg = plots.bars(
-            labels,
-            [task["mean"] for _, task in tasks],
-            [task["stderr"] or 0.0 for _, task in tasks],
-            [task["chance"] for _, task in tasks],
-        )
-        chart = Picture("tasks", svg, "Share of right answers on prompts that training never saw.")
-    can_do = _per_run(runs, TASK_HEADER, lambda run: task_rows(results[run.name]))
-    predicts = _per_run(runs, BITS_HEADER, lambda run: bits_rows(results[run.name]))
+    if labels:
+        caption = "Share of right answers."
+        if any(SEEN in label for label in labels.values()):
+            caption += f" {SEEN.capitalize()}: tuning may have asked the same questions."
+        in_order = {name: labels[name] for name in merged([list(found) for found in shares.values()])}
+        chart = Picture("tasks", plots.bars(in_order, shares), caption)
+    if len(runs) == 2:
+        names = (runs[0].name, runs[1].name)
+        can_do, predicts = compare_tasks(names, results), compare_bits(names, results)
+    else:
+        can_do, predicts = Table(TASK_HEADER, task_rows(results[0])), Table(BITS_HEADER, bits_rows(results[0]))
     told = Text("Bits per byte: fewer is better. The n-gram baseline read the same training text in the same tokens.")
     return [
-        *_section("What it can do", chart, can_do),
-        *(_section("How well it predicts text", told, predicts) if predicts else []),
+        *_section("What it can do", chart, can_do if can_do.rows else None),
+        *(_section("How well it predicts text", told, predicts) if predicts.rows else []),
     ]
 
 
@@ -122,33 +122,33 @@ def _training(runs: Sequence[RunFacts]) -> list[Section]:
             if not steps:
                 continue
             minutes = {event["step"]: event["elapsed"] / 60 for event in steps}
-            shown = [event for event in steps if event["loss"] is not None]
-            curves[run.name] = (
-                [event["tokens"] for event in shown],
-                [minutes[event["step"]] for event in shown],
-                [event["loss"] for event in shown],
-            )
+            curves[run.name] = _curve([event for event in steps if event["loss"] is not None], minutes, "loss")
             measured = [event for event in run.events(stage, "heldout") if event["step"]]
-            if measured:
-                heldout[run.name] = (
-                    [event["tokens"] for event in measured],
-                    [minutes[event["step"]] for event in measured],
-                    [event["bits_per_byte"] for event in measured],
-                )
+            heldout[run.name] = {
+                text: _curve([each for each in measured if each["name"] == text], minutes, "bits_per_byte")
+                for text in dict.fromkeys(event["name"] for event in measured)
+            }
         picture = None
         if curves:
             svg = plots.loss_curves(curves, heldout, "bits per byte on held-out text")
             picture = Picture(stage, svg, f"Loss of {stage} against tokens and against time.")
-        header = ("", "parameters", "tokens", "steps", "last loss", "tokens/s", "arithmetic", "utilisation")
         sections += _section(
             {"pretrain": "Pretraining", "sft": "Tuning"}[stage],
             picture,
-            _per_run(runs, header, lambda run, stage=stage: _training_row(run, stage)),
+            _facts_table(runs, stage, partial(_training_facts, stage)),
         )
     return sections
 
 
-def _training_row(run: RunFacts, stage: str) -> list[tuple[str, ...]]:
+def _curve(events: Sequence[Mapping[str, Any]], minutes: Mapping[int, float], key: str) -> plots.Losses:
+    return (
+        [event["tokens"] for event in events],
+        [minutes[event["step"]] for event in events],
+        [event[key] for event in events],
+    )
+
+
+def _training_facts(stage: str, run: RunFacts) -> Lines:
     summary = run.summary(stage)
     if not summary:
         return []
@@ -156,43 +156,37 @@ def _training_row(run: RunFacts, stage: str) -> list[tuple[str, ...]]:
     used = sorted(event["utilisation"] for event in run.events(stage, "step") if event.get("utilisation"))
     arithmetic = f"{hardware['precision']}, {'compiled' if hardware['compile'] else 'not compiled'}"
     return [
-        (
-            stage,
-            quantity(summary["n_parameters"]),
-            quantity(summary["tokens"]),
-            f"{summary['steps']:,}",
-            f"{summary['loss']:.4f}",
-            f"{summary['tokens_per_second']:,.0f}",
-            f"{arithmetic}, {hardware['device']}",
-            f"{100 * used[len(used) // 2]:.0f} %" if used else "–",
-        )
+        ("parameters", quantity(summary["n_parameters"])),
+        ("tokens", quantity(summary["tokens"])),
+        ("steps", f"{summary['steps']:,}"),
+        ("last loss", f"{summary['loss']:.4f}"),
+        ("tokens/s", f"{summary['tokens_per_second']:,.0f}"),
+        ("arithmetic", f"{arithmetic}, {hardware['device']}"),
+        ("utilisation", f"{100 * used[len(used) // 2]:.0f} %" if used else "–"),
     ]
 
 
 def _samples(runs: Sequence[RunFacts]) -> list[Section]:
     sections = []
     for stage, title in (("pretrain", "Samples as the model grew"), ("sft", "Samples as the assistant grew")):
-        blocks: list[Block] = [
-            Text(
-                "Taken at fixed steps with fixed seeds, not chosen. "
-                "The colour under a token is its probability: red low, green high."
-            )
+        told = (
+            "Taken at fixed steps with fixed seeds, not chosen. "
+            "The colour under a token is its probability: red low, green high."
+        )
+        samples = [
+            _sample(event, f"{run.name}, " if len(runs) > 1 else "", " → " if stage == "sft" else "")
+            for run, event in interleaved([[(run, event) for event in _chosen_samples(run, stage)] for run in runs])
         ]
-        for run in runs:
-            samples = run.events(stage, "sample")
-            steps = sorted({event["step"] for event in samples})
-            chosen = (
-                {steps[round(i * (len(steps) - 1) / (SAMPLES_SHOWN - 1))] for i in range(SAMPLES_SHOWN)}
-                if steps
-                else set()
-            )
-            for event in samples:
-                if event["step"] in chosen:
-                    name = f"{run.name}, " if len(runs) > 1 else ""
-                    blocks.append(_sample(event, name, " → " if stage == "sft" else ""))
-        if len(blocks) > 1:
-            sections.append(Section(title, tuple(blocks)))
+        sections += [Section(title, (Text(told), *samples))] if samples else []
     return sections
+
+
+def _chosen_samples(run: RunFacts, stage: str) -> list[dict[str, Any]]:
+    """The samples of ``SAMPLES_SHOWN`` steps, evenly spread."""
+    samples = run.events(stage, "sample")
+    steps = sorted({event["step"] for event in samples})
+    chosen = {steps[round(i * (len(steps) - 1) / (SAMPLES_SHOWN - 1))] for i in range(SAMPLES_SHOWN)} if steps else ()
+    return [event for event in samples if event["step"] in chosen]
 
 
 def _sample(event: Mapping[str, Any], run: str, reply_mark: str) -> Tokens:
@@ -202,33 +196,39 @@ def _sample(event: Mapping[str, Any], run: str, reply_mark: str) -> Tokens:
 
 
 def _documents(runs: Sequence[RunFacts]) -> list[Section]:
-    sections: list[Section] = []
-    for run in runs:
-        funnel = run.json("text", "funnel.json").get("funnel", [])
-        name = f" of {run.name}" if len(runs) > 1 else ""
+    pictures: list[Block] = []
+    for number, run in enumerate(runs, 1):
+        funnel = _funnel(run)
         if funnel:
-            rows = tuple(
-                (
-                    row["step"],
-                    f"{row['documents_in']:,}",
-                    f"{row['documents_rejected']:,}",
-                    f"{row['bytes_in'] / 1e6:,.2f}",
-                    f"{row['bytes_rejected'] / 1e6:,.2f}",
-                    next(iter(row["reasons"]), ""),
-                )
-                for row in funnel
-            )
-            header = ("step", "documents in", "documents lost", "MB in", "MB lost", "commonest reason")
             svg = plots.funnel(
                 [row["step"] for row in funnel],
                 [row["bytes_out"] / 1e6 for row in funnel],
                 [row["bytes_rejected"] / 1e6 for row in funnel],
                 "MB that went on (dark) and that fell (light)",
             )
-            picture = Picture(f"funnel{len(sections) or ''}", svg, "What each step let through and what it set aside.")
-            sections += _section(f"The funnel{name}", picture, Table(header, rows))
-    world = _per_run(runs, ("the town", ""), lambda run: _plain_rows(run.summary("world")))
-    return [*sections, *_section("The world", world)]
+            name, told = (f"funnel-{number}", f" of {run.name}") if len(runs) > 1 else ("funnel", "")
+            pictures.append(Picture(name, svg, f"What each step{told} let through and what it set aside."))
+    header = ("step", "documents in", "documents lost", "MB in", "MB lost", "commonest reason")
+    world = _table(runs, ("the town", ""), lambda run: _plain_rows(run.summary("world")))
+    return [*_section("The funnel", *pictures, _table(runs, header, _funnel_rows)), *_section("The world", world)]
+
+
+def _funnel(run: RunFacts) -> list[Mapping[str, Any]]:
+    return list(run.json("text", "funnel.json").get("funnel", []))
+
+
+def _funnel_rows(run: RunFacts) -> Lines:
+    return [
+        (
+            row["step"],
+            f"{row['documents_in']:,}",
+            f"{row['documents_rejected']:,}",
+            f"{row['bytes_in'] / 1e6:,.2f}",
+            f"{row['bytes_rejected'] / 1e6:,.2f}",
+            next(iter(row["reasons"]), ""),
+        )
+        for row in _funnel(run)
+    ]
 
 
 def _plain_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -242,17 +242,19 @@ def _plain_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _tokenizer(runs: Sequence[RunFacts]) -> list[Section]:
-    def rows(run: RunFacts) -> list[tuple[str, ...]]:
+    def facts_of(run: RunFacts) -> Lines:
         facts = run.summary("tokens").get("facts")
         if not facts:
             return []
-        per_token = ", ".join(f"{name} {value:.2f}" for name, value in facts["bytes_per_token"].items())
-        n_tokens = run.summary("tokens")["n_tokens"]
         fertility = run.summary("tokenizer").get("fertility")
-        fertile = "–" if fertility is None else f"{fertility:.3f}"
-        return [(f"{facts['vocab_size']:,}", quantity(n_tokens), per_token, fertile, str(facts["n_unused_tokens"]))]
+        return [
+            ("vocabulary", f"{facts['vocab_size']:,}"),
+            ("training tokens", quantity(run.summary("tokens")["n_tokens"])),
+            ("bytes a token", ", ".join(f"{name} {value:.2f}" for name, value in facts["bytes_per_token"].items())),
+            ("tokens a word", "–" if fertility is None else f"{fertility:.3f}"),
+            ("unused tokens", str(facts["n_unused_tokens"])),
+        ]
 
-    header = ("vocabulary", "training tokens", "bytes a token", "tokens a word", "unused tokens")
     longest = [
         Text(
             f"Longest tokens{' of ' + run.name if len(runs) > 1 else ''}: "
@@ -261,28 +263,34 @@ def _tokenizer(runs: Sequence[RunFacts]) -> list[Section]:
         for run in runs
         if (facts := run.summary("tokens").get("facts"))
     ]
-    return _section("The tokenizer", _per_run(runs, header, rows), *longest)
+    return _section("The tokenizer", _facts_table(runs, "", facts_of), *longest)
 
 
 def _provenance(runs: Sequence[RunFacts]) -> list[Section]:
-    def rows(run: RunFacts) -> list[tuple[str, ...]]:
+    def rows(run: RunFacts) -> Lines:
         return [
             (stage, duration(manifest.seconds), quantity(sum(f.n_bytes for f in manifest.outputs.values())) + "B")
             for stage, manifest in run.manifests.items()
         ]
 
-    last = {run.name: list(run.manifests.values())[-1] for run in runs}
     told: list[Block] = []
     for run in runs:
-        versions = ", ".join(f"{name} {value}" for name, value in last[run.name].versions.items())
-        told += [Code(last[run.name].command), Text(f"{run.name} was made with {versions}.")]
-    recipes = [
-        Code((run.path / "recipe.toml").read_text("utf-8")) for run in runs if (run.path / "recipe.toml").exists()
-    ]
-    return [
-        *_section("How it was made", *told, _per_run(runs, ("stage", "time", "output"), rows)),
-        *_section("Every setting", *recipes),
-    ]
+        last = list(run.manifests.values())[-1]
+        versions = ", ".join(f"{name} {value}" for name, value in last.versions.items())
+        told += [Code(last.command), Text(f"{run.name} was made with {versions}.")]
+    made = _section("How it was made", *told, _table(runs, ("stage", "time", "output"), rows))
+    recipes = [path.read_text("utf-8") for run in runs if (path := run.path / "recipe.toml").exists()]
+    if len(runs) == 1:
+        return [*made, *_section("Every setting", *(Code(recipe) for recipe in recipes))]
+    if len(recipes) < len(runs):
+        return made
+    settings = side_by_side(
+        [run.name for run in runs], ("setting", ""), [settings_rows(tomllib.loads(recipe)) for recipe in recipes]
+    )
+    rows_that_differ = differing(settings)
+    same = Text(f"{len(settings.rows) - len(rows_that_differ)} settings are the same in both.")
+    table = Table(settings.header, rows_that_differ) if rows_that_differ else None
+    return [*made, *_section("Settings that differ", table, same)]
 
 
 _SECTIONS = (_measured, _training, _samples, _documents, _tokenizer, _provenance)
