@@ -10,6 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from fledge.run.events import EventLog
+from fledge.text.config import TextConfig
+from fledge.text.pipeline import run_text
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.read import read_unit
 from fledge.text.sources.units import list_units
@@ -126,6 +129,17 @@ def test_a_resumed_run_reads_the_same_commit_without_asking(hub, kit, tmp_path):
     hub.repos["owner/name"]["main"] = {"train.parquet": make(["new"]), "train-2.parquet": make(["more"])}
     assert texts("hf:owner/name", tmp_path) == ["old"] and len(hub.asked) == asked
     assert texts("hf:owner/name", tmp_path / "other") == ["more", "new"]
+
+
+def test_the_stage_records_the_commit_that_it_read(hub, kit, tmp_path):
+    make = kit.files[".parquet"]
+    hub.repos["owner/name"] = {"main": {"train-0.parquet": make(["one"] * 9), "train-1.parquet": make(["two"] * 9)}}
+    units = list_units(["hf:owner/name"], SETTINGS, cache=tmp_path / "cache")
+    with EventLog(tmp_path / "out" / "events.jsonl") as events:
+        summary = run_text(TextConfig(sources=("hf:owner/name",), filters=(), workers=1), tmp_path / "out", events)
+    (read,) = summary["downloads"].items()
+    assert read[0] == "hf:owner/name" and read[1]["revision"] == units[0].remote[2] and len(read[1]["revision"]) == 40
+    assert (read[1]["files"], read[1]["bytes"]) == (2, sum(unit.n_bytes for unit in units))
 
 
 def test_configs_of_the_card(hub, kit, tmp_path):

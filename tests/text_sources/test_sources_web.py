@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from fledge.run.events import EventLog
+from fledge.text.config import TextConfig
+from fledge.text.pipeline import run_text
 from fledge.text.sources.addresses import is_public
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.read import read_unit
@@ -137,6 +141,22 @@ def test_what_was_downloaded_is_not_asked_for_again(site, browse, tmp_path):
     asked = len(site.asked)
     again = browse().fetch(site.url("/a.txt"))
     assert again == before and again.path.read_bytes() == b"first" and len(site.asked) == asked
+    assert before.sha256 == hashlib.sha256(b"first").hexdigest()
+
+
+def test_the_stage_records_what_it_downloaded(site, browse, tmp_path, monkeypatch):
+    body = b"Words of a page that is long enough to be kept. " * 9
+    site.pages["/a.txt"] = (200, PLAIN, body)
+    site.pages["/old"] = (301, {"Location": "/a.txt"}, b"")
+    (tmp_path / "local.txt").write_bytes(b"Other words, which lie on the disk. " * 9)
+    monkeypatch.setattr("fledge.text.sources.units.Web", lambda settings, cache: browse())
+    sources = (site.url("/old"), site.url("/gone"), str(tmp_path / "local.txt"))
+    config = TextConfig(sources=sources, filters=(), workers=1)
+    with EventLog(tmp_path / "out" / "events.jsonl") as events:
+        summary = run_text(config, tmp_path / "out", events)
+    digest = hashlib.sha256(body).hexdigest()
+    expected = {"sha256": digest, "bytes": len(body), "url": site.url("/a.txt")}
+    assert summary["downloads"] == {site.url("/old"): expected}
 
 
 def test_robots_are_obeyed(site, browse):

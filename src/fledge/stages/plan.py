@@ -20,14 +20,18 @@ from fledge.run.manifest import (
     read_manifest,
     read_manifest_or_none,
 )
+from fledge.run.modules import module_file
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
 from fledge.stages.table import StageSpec
+from fledge.text.steps import split_entry
 from fledge.types import FledgeError
 
 Action = Literal["done", "resume", "run", "re-run", "depends"]
 NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
+FUNCTION_SETTINGS = {"text": ("split", "transforms", "filters"), "eval": ("tasks",)}
+"""The settings, by stage, whose entries may be the user's own ``module:function``."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def begun_now(spec: StageSpec, settings: Any, run: Path, present: Sequence[str],
         if manifest:
             inputs[name] = outputs_hash(manifest, patterns)
     known = before.files if before else {}
-    files = {path.as_posix(): hash_file(path, known.get(path.as_posix())) for path in source_files(spec, settings)}
+    read = {path.as_posix(): path for path in source_files(spec, settings)} | own_code(spec, settings)
+    files = {name: hash_file(path, known.get(name)) for name, path in read.items()}
     return Begun(dump(settings), inputs, files)
 
 
@@ -84,6 +89,18 @@ def source_files(spec: StageSpec, settings: Any) -> list[Path]:
                 found += sorted(each for each in path.rglob("*") if each.is_file())
             elif path.is_file():
                 found.append(path)
+    return found
+
+
+def own_code(spec: StageSpec, settings: Any) -> dict[str, Path]:
+    """The files of the user's functions that a stage calls; the names do not depend on where the recipe lies."""
+    found: dict[str, Path] = {}
+    for setting in FUNCTION_SETTINGS.get(spec.name, ()):
+        for entry in getattr(settings, setting, ()):
+            module, colon, _ = split_entry(entry)[0].partition(":")
+            file = module_file(module) if colon and module != "re" else None
+            if file is not None:
+                found[file[0]] = file[1]
     return found
 
 
@@ -177,7 +194,11 @@ def plan(
         decision = decide(spec, settings_of[spec.name], run, list(settings_of), forced=spec.name in forced)
         above = [name for name in spec.upstream if name in moving]
         if above and decision.action in ("done", "resume"):
-            reason = f"{decision.reason}, unless the output of {' or '.join(above)} changes"
+            names = " or ".join(above)
+            done = decision.action == "done"
+            reason = (
+                f"only if the output of {names} changes" if done else f"{decision.reason}, if {names} stays as it is"
+            )
             decision = Decision(spec.name, "depends", reason, decision.note)
         if decision.action != "done":
             moving.add(spec.name)

@@ -69,7 +69,7 @@ def run_units(config: TextConfig, units: Sequence[Unit], read: Reader, out: Path
         raise _nothing_left(funnel, out)
     rows = funnel.plain()
     check_funnel(rows)
-    summary = {"fingerprint": fingerprint, **sizes, "funnel": rows}
+    summary = {"fingerprint": fingerprint, **sizes, "downloads": _downloads(units), "funnel": rows}
     write_json(out / "funnel.json", summary)
     del duplicates
     shutil.rmtree(work, ignore_errors=True)
@@ -82,6 +82,20 @@ def _fingerprint(config: TextConfig, units: Sequence[Unit]) -> str:
     listed = [(unit.id, unit.n_bytes, unit.url) for unit in units]
     cuts = (FORMAT, settings_hash(config), config.chunk_bytes, config.chunk_records)
     return hashlib.sha256(json.dumps([cuts, listed]).encode()).hexdigest()
+
+
+def _downloads(units: Sequence[Unit]) -> dict[str, dict[str, Any]]:
+    """What was read from elsewhere: the sha256 of each URL, the commit of each data set."""
+    found: dict[str, dict[str, Any]] = {}
+    for unit in units:
+        if unit.sha256:
+            found[unit.source] = {"sha256": unit.sha256, "bytes": unit.n_bytes, "url": unit.url}
+        elif unit.remote:
+            endpoint, _, revision, _ = unit.remote
+            entry = found.setdefault(unit.source, {"revision": revision, "files": 0, "bytes": 0, "endpoint": endpoint})
+            entry["files"] += 1
+            entry["bytes"] += unit.n_bytes
+    return found
 
 
 def _open_work(work: Path, out: Path, fingerprint: str) -> None:

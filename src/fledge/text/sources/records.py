@@ -17,7 +17,8 @@ class Unit:
 
     ``id`` is stable: it does not depend on where the named folder lies. ``format`` and ``codec`` are those of
     :mod:`fledge.text.sources.formats`. ``remote`` is (endpoint, repository, revision, file) for a file of a hub,
-    which is downloaded below ``path`` when it is read. ``problem`` is set for what cannot be read at all.
+    which is downloaded below ``path`` when it is read. ``sha256`` is that of a downloaded URL.
+    ``problem`` is set for what cannot be read at all.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Unit:
     url: str = ""
     encoding: str = ""
     remote: tuple[str, ...] = ()
+    sha256: str = ""
     problem: Reject | None = None
 
 

@@ -152,5 +152,15 @@ def _url_unit(url: str, web: Web) -> Unit:
     told = classify(f"x{CONTENT_TYPES.get(fetched.content_type, '')}")
     # a page is a page whatever its address ends in; else the name knows more than the server's "text/plain"
     kind, codec = told if told[0] == "html" else next((item for item in [*named, told] if item[0]), ("", ""))
-    unit = Unit(url, url, str(fetched.path), kind, codec, fetched.n_bytes, url=fetched.url, encoding=fetched.charset)
+    unit = Unit(
+        url,
+        url,
+        str(fetched.path),
+        kind,
+        codec,
+        fetched.n_bytes,
+        url=fetched.url,
+        encoding=fetched.charset,
+        sha256=fetched.sha256,
+    )
     return unit if kind else replace(unit, problem=unknown_format(url, fetched.n_bytes))

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
-from fledge.run.files import atomic_file, read_json, write_json
+from fledge.run.files import atomic_file, read_json, sha256, write_json
 from fledge.text.sources.addresses import Refused, Resolver, resolve
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.request import Response, TooLarge, TooSlow, open_url, parse_url
@@ -50,6 +50,7 @@ class Fetched:
     content_type: str
     charset: str
     n_bytes: int
+    sha256: str
 
 
 class Web:
@@ -80,12 +81,11 @@ class Web:
         body, note = self._cache / f"{key}.body", self._cache / f"{key}.json"
         if note.exists() and body.exists():
             kept = read_json(note)
-            return Fetched(body, kept["final_url"], kept["content_type"], kept["charset"], kept["n_bytes"])
+            return _fetched(body, kept["final_url"], kept["content_type"], kept["charset"])
         final_url, content_type, charset = self._with_tries(url, lambda: self._follow(url, body))
-        n_bytes = body.stat().st_size
         kept = {"url": url, "final_url": final_url, "content_type": content_type, "charset": charset}
-        write_json(note, {**kept, "n_bytes": n_bytes})
-        return Fetched(body, final_url, content_type, charset, n_bytes)
+        write_json(note, {**kept, "n_bytes": body.stat().st_size})
+        return _fetched(body, final_url, content_type, charset)
 
     def _with_tries(self, url: str, attempt: Callable[[], tuple[str, str, str]]) -> tuple[str, str, str]:
         most = self._settings.url_max_delay_seconds
@@ -184,6 +184,10 @@ class Web:
                         break
             return data[:ROBOTS_BYTES].decode("utf-8", "replace").removeprefix("\ufeff").splitlines()
         return []
+
+
+def _fetched(body: Path, final_url: str, content_type: str, charset: str) -> Fetched:
+    return Fetched(body, final_url, content_type, charset, body.stat().st_size, sha256(body))
 
 
 def _origin(url: str) -> str:
