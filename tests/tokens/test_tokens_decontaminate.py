@@ -11,23 +11,28 @@ import re
 import tarfile
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fledge.tokens.decontaminate import build_index
+from fledge.evals.blimp import Blimp
+from fledge.tokens.decontaminate import build_index, load_index
 from fledge.tokens.evaltexts import read_texts
 from fledge.types import FledgeError
 
 SECRET = "Which of these seven small animals, do you think, was the first to cross the frozen river at night?"
 
 
-def _index(tmp_path, texts, ngram=13):
+WORDS = st.lists(st.sampled_from(["a", "b", "ab", "Ä", "ß", "don't", "漢", "x1", "_"]), max_size=14)
+
+
+def _index(tmp_path, texts, ngram=13, shortest=None):
     path = tmp_path / "eval.jsonl"
     path.write_text("".join(json.dumps({"q": text}) + "\n" for text in texts), encoding="utf-8")
-    return build_index([path], ngram)
+    return build_index([path], ngram, shortest)
 
 
 def test_shared_runs_are_found_and_named(tmp_path):
@@ -46,10 +51,52 @@ def test_runs_do_not_cross_documents_or_texts(tmp_path):
     assert not index.hits([" ".join(words[:half]), " ".join(words[half:])])
     split = _index(tmp_path, [" ".join(words[:half]), " ".join(words[half:])])
     assert not split.hits([SECRET])
-    assert split.notes == ("eval.jsonl: 2 of 2 texts are shorter than 13 words",)
+    assert split.notes == ("eval.jsonl: 2 of 2 different texts have fewer than 13 words and are not looked for",)
 
 
-WORDS = st.lists(st.sampled_from(["a", "b", "ab", "Ä", "ß", "don't", "漢", "x1", "_"]), max_size=14)
+def test_short_texts_are_looked_for_whole(tmp_path):
+    short = ["No cat that the old man saw was grey.", "All of these dogs are", SECRET]
+    index = _index(tmp_path, short, shortest=8)
+    assert index.lengths == (9, 13)
+    assert index.notes == ("eval.jsonl: 1 of 3 different texts have fewer than 8 words and are not looked for",)
+    within = "He said: no cat, that the old man saw, was grey! And left."
+    beside = "All of these dogs are here, no cat that the old man saw was green, and all of these dogs are there"
+    assert [hit.document for hit in index.hits([beside, within, SECRET])] == [1, 2]
+    assert index.without_passages(f"{within} {SECRET}") == ["He said:", "! And left."]
+    part = " ".join(SECRET.split()[2:11])
+    assert not index.hits([part])
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4), st.lists(WORDS, max_size=5))
+def test_short_ones_equal_a_plain_comparison(tmp_path_factory, evals, documents):
+    def runs(words, n):
+        flat = re.findall(r"[^\W_]+", " ".join(words).casefold())
+        return {tuple(flat[k : k + n]) for k in range(len(flat) - n + 1)}
+
+    index = _index(tmp_path_factory.mktemp("e"), [" ".join(words) or "-" for words in evals], ngram=4, shortest=2)
+    known = set()
+    for words in evals:
+        n_words = len(re.findall(r"[^\W_]+", " ".join(words)))
+        if n_words >= 2:
+            known |= runs(words, min(4, n_words))
+    expected = [k for k, words in enumerate(documents) if any(runs(words, n) & known for n in (2, 3, 4))]
+    assert [hit.document for hit in index.hits([" ".join(words) for words in documents])] == expected
+
+
+def test_a_kept_index_finds_the_same(tmp_path):
+    index = _index(tmp_path, [SECRET, "No cat that the old man saw was grey."], shortest=8)
+    assert load_index(tmp_path / "kept") is None
+    index.save(tmp_path / "kept")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    index.save(tmp_path / "kept")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == before
+    again = load_index(tmp_path / "kept")
+    assert again.fingerprint == index.fingerprint and again.notes == index.notes
+    texts = ["clean", SECRET, "no cat that the old man saw was grey"]
+    assert again.hits(texts) == index.hits(texts) and len(again.hits(texts)) == 2
+    (tmp_path / "kept" / "runs.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(FledgeError, match="is damaged"):
+        load_index(tmp_path / "kept")
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), st.lists(WORDS, max_size=5))
@@ -105,13 +152,13 @@ def test_kinds_of_evaluation_files(tmp_path):
 
 
 def test_bad_evaluation_files_are_told_in_one_line(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"a": "b"}\n{broken\n', encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text('{"a": b}\n{broken\n', encoding="utf-8")
     (tmp_path / "b.zip").write_bytes(b"PK nothing")
     (tmp_path / "c.tar.gz").write_bytes(gzip.compress(b"x" * 100)[:20])
     (tmp_path / "d.csv.gz").write_bytes(b"no gzip")
     (tmp_path / "e.json").write_text("[1, 2]", encoding="utf-8")
     for name, says in (
-        ("a.jsonl", "line 2 is not JSON"),
+        ("a.jsonl", "line 1 is not JSON"),
         ("b.zip", "cannot be read"),
         ("c.tar.gz", "cannot be read"),
         ("d.csv.gz", "cannot be read"),
@@ -121,6 +168,32 @@ def test_bad_evaluation_files_are_told_in_one_line(tmp_path):
         with pytest.raises(FledgeError, match=says) as told:
             build_index([tmp_path / name], 13)
         assert name in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_bad_row_is_told_and_taken_as_text(tmp_path):
+    row = json.dumps({"a": f"{SECRET}\u2028"}, ensure_ascii=False)
+    (tmp_path / "a.jsonl").write_bytes(f"\ufeff{row}\n\n{{broken {SECRET.lower().replace('seven', 'nine')}\n".encode())
+    index = build_index([tmp_path / "a.jsonl"], 13)
+    assert index.notes == ("a.jsonl: line 3 of a.jsonl is no JSON and taken as plain text",)
+    assert len(index.hits([SECRET, SECRET.replace("seven", "nine"), SECRET.replace("first", "last")])) == 2
+
+
+@pytest.mark.parametrize("form", ["folder", "pairs.tar.bz2", "pairs.tar.xz", "pairs"])
+def test_minimal_pairs_are_read_in_every_form_that_eval_takes(tmp_path, form):
+    good = "No cat that the old man saw was grey."
+    rows = json.dumps({"sentence_good": good, "sentence_bad": "No cats that", "UID": "x"}).encode()
+    path = tmp_path / form
+    if form == "folder":
+        path.mkdir()
+        (path / "x.jsonl").write_bytes(rows)
+        (path / "README").write_text("of no kind", encoding="utf-8")
+    else:
+        with tarfile.open(path, "w:" + (Path(form).suffix[1:] or "gz")) as archive:
+            entry = tarfile.TarInfo("data/x.jsonl")
+            entry.size = len(rows)
+            archive.addfile(entry, io.BytesIO(rows))
+    assert next(Blimp(path).examples()).gold == good
+    assert list(read_texts(path)) == [good, "No cats that", "x"]
 
 
 def test_the_fingerprint_tells_indexes_apart(tmp_path):

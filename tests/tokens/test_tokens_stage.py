@@ -116,7 +116,9 @@ def test_only_the_passage_may_be_left_out(tokenizer, sources, events, tmp_path, 
     texts = [tokenizer.decode(train.document(k)[1:-1].tolist()) for k in range(len(train))]
     assert not any("bears walked slowly" in text for text in texts) and ". Then on." in texts
     rejects = [
-        line for path in (tmp_path / "o").rglob("*.rejects.jsonl") for line in path.read_text("utf-8").splitlines()
+        line
+        for path in sorted((tmp_path / "o" / "rejects").rglob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
     ]
     assert len(rejects) == 12 and json.loads(rejects[0])["rule"] == "contaminated passage"
 

@@ -22,7 +22,7 @@ from fledge.run.toml_file import read_toml, to_toml
 from fledge.stages.graph import RECIPE_NAME
 from fledge.stages.table import STAGES, stage_names
 from fledge.text.config import TextConfig
-from fledge.tokens.config import TokenizerConfig, TokensConfig
+from fledge.tokens.config import SOURCES, TokenizerConfig, TokensConfig
 from fledge.train.config import PretrainConfig
 from fledge.tune.config import SftConfig
 from fledge.types import FledgeError
@@ -49,11 +49,13 @@ class Recipe:
         if self.name.startswith(".") or any(mark in self.name for mark in '/\\:*?"<>|'):
             raise FledgeError(f'the recipe needs a name that can name a directory, got "{self.name}"', where="name")
         for name in self.tokens.mixture if self.tokens else ():
-            sources = [each for each in ("world", "text") if getattr(self, each)]
-            if name not in sources:
-                raise FledgeError(
-                    f'there is no source "{name}"', where="tokens.mixture", fix=f"known are {', '.join(sources)}"
-                )
+            if getattr(self, name) if name in SOURCES else self.text and not name.isidentifier():
+                continue
+            known = [each for each in SOURCES if getattr(self, each)]
+            patterns = ', or patterns over the sources of the text ("*wiki*")' if self.text else ""
+            raise FledgeError(
+                f'there is no source "{name}"', where="tokens.mixture", fix=f"known are {', '.join(known)}{patterns}"
+            )
         if self.pretrain and self.tokenizer:
             try:
                 self.pretrain.model_config(self.tokenizer.vocab_size)
@@ -62,8 +64,22 @@ class Recipe:
 
     @property
     def settings_of(self) -> dict[str, Any]:
-        """Settings by stage, in order, of the stages that the recipe has."""
-        return {name: getattr(self, name) for name in stage_names() if getattr(self, name) is not None}
+        """Settings by stage, in order, of the stages that the recipe has; those of ``tokens`` resolved."""
+        found = {name: getattr(self, name) for name in stage_names() if getattr(self, name) is not None}
+        if self.tokens is not None:
+            found["tokens"] = self._resolved_tokens(self.tokens)
+        return found
+
+    def _resolved_tokens(self, tokens: TokensConfig) -> TokensConfig:
+        """What the tokens stage takes from elsewhere: evaluation files, and the order in which patterns are written."""
+        files = tokens.decontaminate
+        if tokens.decontaminate_eval and self.eval:
+            named = {*self.eval.perplexity, *self.eval.multiple_choice, self.eval.blimp} - {""}
+            # One that is not there is told of as a setting of eval.
+            files = tuple(dict.fromkeys((*files, *sorted(name for name in named if Path(name).exists()))))
+        # Two mixtures are compared without regard to order, which decides where several patterns fit.
+        precedence = tokens.patterns if len(tokens.patterns) > 1 else tokens.precedence
+        return dataclasses.replace(tokens, decontaminate=files, precedence=precedence)
 
     def to_toml(self) -> str:
         """The recipe with every setting written out; it loads to the same."""

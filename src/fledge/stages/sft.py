@@ -15,15 +15,24 @@ PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.model.decoder import Decoder
     from fledge.stages.training import progress_callback, sample_callback, save_final, summary_of
+    from fledge.tokens.conversations import REJECTS_NAME
+    from fledge.tokens.decontaminate import load_index
+    from fledge.tokens.exclude import CONTAMINATED
+    from fledge.tokens.stage import EVALUATION
     from fledge.tokens.tokenizer import Tokenizer
     from fledge.tune.sft import run_sft, write_sft_shards
 
     config: SftConfig = context.settings
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     shards = context.out / "conversations"
-    index = write_sft_shards(conversation_files(context), tokenizer, shards, config)
+    evaluation = load_index(context.run / "tokens" / EVALUATION)
+    index = write_sft_shards(conversation_files(context), tokenizer, shards, config, evaluation)
     if index["n_refused"]:
-        print(f"sft: {index['n_refused']} conversations refused: {index['refused']}", flush=True)
+        kept = context.run / "sft" / shards.name / REJECTS_NAME
+        why = ", ".join(f"{rule} {count}" for rule, count in index["refused"].items())
+        print(f"sft: {index['n_refused']} conversations refused ({why}); see {kept}", flush=True)
+    if n_shared := index["refused"].get(CONTAMINATED, 0):
+        print(f"sft: {n_shared} conversations share words with evaluation texts and are set aside", flush=True)
     prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
     state = run_sft(
         config,

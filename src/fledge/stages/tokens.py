@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fledge.run.files import write_json
@@ -11,6 +13,7 @@ MIXTURE_NAME = "mixture.json"
 
 
 def run(context: StageContext) -> dict[str, Any]:
+    from fledge.tokens.sets import set_names
     from fledge.tokens.stage import build_shards
     from fledge.tokens.tokenizer import Tokenizer
 
@@ -20,8 +23,23 @@ def run(context: StageContext) -> dict[str, Any]:
         summary = build_shards(context.settings, tokenizer, sources, context.out, events)
     for note in summary["notes"]:
         print(f"tokens: {note}", flush=True)
+    if found := summary["contaminated"]:
+        print(
+            f"tokens: {sum(found.values())} training documents share words with evaluation texts and are set aside"
+            f"{' in part' if context.settings.contaminated == 'passage' else ''} ({told_files(found)})",
+            flush=True,
+        )
     # an output, so that a changed mixture trains anew although the shards are the same
     config = context.settings
-    write_json(context.out / MIXTURE_NAME, {"mixture": config.mixture, "max_repetition": config.max_repetition})
+    names = set_names(config.mixture)
+    mixture = {names[key]: weight for key, weight in config.mixture.items()}
+    write_json(context.out / MIXTURE_NAME, {"mixture": mixture, "max_repetition": config.max_repetition})
     n_tokens = sum(each["n_tokens"] for each in summary["train"].values())
     return {"n_tokens": n_tokens, **summary}
+
+
+def told_files(found: Mapping[str, int], limit: int = 4) -> str:
+    """``valid.txt 12, blimp 3``: evaluation files by how much was found, most first."""
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{Path(file).name} {count}" for file, count in ordered[:limit]]
+    return ", ".join(shown + (["…"] if len(ordered) > limit else []))

@@ -10,6 +10,7 @@ from fledge.types import FledgeError
 
 N_SPECIAL = 16
 MIN_VOCAB_SIZE = 256 + N_SPECIAL
+SOURCES = ("world", "text")
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,19 @@ class TokenizerConfig:
 class TokensConfig:
     """How documents become token shards, and in which shares the sources are drawn."""
 
-    mixture: dict[str, float] = setting({}, "share of the training tokens by source; empty: by size")
+    mixture: dict[str, float] = setting(
+        {},
+        "share of the training tokens by source: world, text, or a pattern over the sources of the text's documents "
+        "(*wiki*), text being the rest then; empty: by size",
+    )
+    precedence: tuple[str, ...] = setting(
+        (), "keys of the mixture that are matched first, where a source fits several; empty: as they are written"
+    )
     max_repetition: float = setting(4.0, "how many times a source is repeated at most, in epochs")
     decontaminate: tuple[str, ...] = setting((), "evaluation files whose texts are kept out of training")
+    decontaminate_eval: bool = setting(True, "the same for the files that [eval] of the recipe names")
     ngram: int = setting(13, "words in a row that count as shared with an evaluation text")
+    shortest: int = setting(8, "evaluation texts of fewer words than ngram are looked for whole, down to this many")
     contaminated: Literal["document", "passage"] = setting(
         "document", "what is left out where words are shared: the whole document, or only the shared passage"
     )
@@ -45,9 +55,24 @@ class TokensConfig:
                 raise FledgeError(f"must be a number from 0 on, got {weight}", where=f"mixture.{name}")
         if self.mixture and not any(self.mixture.values()):
             raise FledgeError("gives every source the weight 0", where="mixture")
+        for name in self.precedence:
+            if name not in self.mixture:
+                raise FledgeError(f'the mixture has no "{name}"', where="precedence", fix="name keys of the mixture")
         if not self.max_repetition > 0:
             raise FledgeError(f"must be above 0, got {self.max_repetition}", where="max_repetition")
         if self.ngram < 2:
             raise FledgeError(f"must be at least 2, got {self.ngram}", where="ngram")
+        if self.shortest < 2:
+            raise FledgeError(f"must be at least 2, got {self.shortest}", where="shortest")
         if self.workers < 0:
             raise FledgeError(f"must be 0 or more, got {self.workers}", where="workers")
+
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """The keys of the mixture in the order in which they are matched."""
+        return tuple(dict.fromkeys((*self.precedence, *self.mixture)))
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The keys of the mixture that are patterns, in that order."""
+        return tuple(name for name in self.matched if name not in SOURCES)

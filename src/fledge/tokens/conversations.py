@@ -18,6 +18,7 @@ from fledge.types import Conversation, FledgeError, Message, Reject
 if TYPE_CHECKING:
     from fledge.tokens.tokenizer import Tokenizer
 
+REJECTS_NAME = "rejects.jsonl"
 _ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -122,7 +123,7 @@ def write_conversation_shards(
                 yield made
 
     index = write_sequences(rendered(), tokenizer, out, shard_tokens=shard_tokens)
-    write_rejects(out / "rejects.jsonl", rejects)
+    write_rejects(out / REJECTS_NAME, rejects)
     refused: dict[str, int] = {}
     for reject in rejects:
         refused[reject.rule] = refused.get(reject.rule, 0) + 1

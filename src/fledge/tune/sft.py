@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fledge.tokens.conversations import read_conversations, write_conversation_shards
+from fledge.tokens.conversations import REJECTS_NAME, read_conversations, write_conversation_shards
+from fledge.tokens.decontaminate import RunIndex
+from fledge.tokens.exclude import clean_conversations
 from fledge.tokens.shards import ShardSet, open_shards
 from fledge.tokens.source import RowSource
 from fledge.tokens.tokenizer import Tokenizer
@@ -17,21 +19,27 @@ from fledge.tune.config import SftConfig
 from fledge.types import FledgeError
 
 
-def write_sft_shards(paths: Sequence[Path], tokenizer: Tokenizer, out: Path, config: SftConfig) -> dict[str, Any]:
+def write_sft_shards(
+    paths: Sequence[Path], tokenizer: Tokenizer, out: Path, config: SftConfig, index: RunIndex | None = None
+) -> dict[str, Any]:
     """Render JSONL conversations into shards at ``out``; what has no token to learn or does not fit is refused.
 
-    Returns the index of the shards with ``n_refused`` and ``refused`` (by reason); the refused stand in
-    ``out/rejects.jsonl``. Raises FledgeError where nothing is left.
+    With ``index`` what shares words with an evaluation text is refused too. Returns the index of the shards with
+    ``n_refused`` and ``refused`` (by reason); the refused stand in ``out/rejects.jsonl``. Raises FledgeError where
+    nothing is left.
     """
     # A row of T tokens holds T targets, hence a conversation of T + 1 tokens.
-    index = write_conversation_shards(read_conversations(paths), tokenizer, out, max_tokens=config.context_length + 1)
+    conversations = read_conversations(paths)
+    if index is not None:
+        conversations = clean_conversations(conversations, index)
+    made = write_conversation_shards(conversations, tokenizer, out, max_tokens=config.context_length + 1)
     if not len(open_shards(out, verify=False)):
         raise FledgeError(
-            f"no conversation can be learned, {index['n_refused']} refused" if index["n_refused"] else "is empty",
+            f"no conversation can be learned, {made['n_refused']} refused" if made["n_refused"] else "is empty",
             where=", ".join(map(str, paths)),
-            fix=f"see {out / 'rejects.jsonl'}",
+            fix=f"see {out / REJECTS_NAME}",
         )
-    return index
+    return made
 
 
 def sft_steps(config: SftConfig, n_rows: int) -> int:
