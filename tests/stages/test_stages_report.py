@@ -1,9 +1,8 @@
-"""The report says what the events say, in both forms; the page of results is rendered from its data."""
+"""The report says what the events say, in both forms; two runs stand side by side."""
 
 from __future__ import annotations
 
 import html.parser
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -20,7 +19,6 @@ from fledge.stages.page import Section, Table, Text, Tokens, to_html, to_markdow
 from fledge.stages.report import write_report
 from fledge.types import FledgeError
 
-ROOT = Path(__file__).resolve().parents[2]
 HARDWARE = {"precision": "fp32", "compile": False, "device": "cpu"}
 
 
@@ -207,12 +205,3 @@ def test_markdown_cells_and_fences_cannot_be_broken_out_of() -> None:
     assert "x\\|y | 1 2 |" in page
     assert "````\n```\n````" in page
     assert "<script>" not in to_html("<script>", "", [Section("<script>", (Text("<script>"),))])
-
-
-def test_docs_results_is_what_its_data_say() -> None:
-    spec = importlib.util.spec_from_file_location("results", ROOT / "benchmarks" / "results.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "results.md").read_text("utf-8") == module.render()
