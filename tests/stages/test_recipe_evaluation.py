@@ -133,9 +133,9 @@ def test_documents_and_conversations_with_evaluation_texts_are_set_aside(folder,
     words = ["run", str(folder / "small.toml"), "--out", str(run), "--until", "sft"]
     assert main(words) == 0
     out = capsys.readouterr().out
-    assert "tokens: 1 training documents share words with evaluation texts and are set aside (valid.txt 1)" in out
+    assert "tokens: training documents set aside for words shared with evaluation texts: 1 (valid.txt 1)" in out
     assert 'tokens: text-novels, text that matches "*novels*": ' in out
-    assert "sft: 1 conversations share words with evaluation texts and are set aside" in out
+    assert "sft: conversations set aside for words shared with evaluation texts: 1" in out
     assert str(run / "sft" / "conversations" / "rejects.jsonl") in out
     reject = json.loads((run / "sft" / "conversations" / "rejects.jsonl").read_text("utf-8"))
     assert reject["rule"] == "contaminated" and reject["reason"].endswith("valid.txt") and LEAK in reject["text"]

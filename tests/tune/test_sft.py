@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.optim.config import OptimConfig
 from fledge.run.events import read_events
+from fledge.tokens.decontaminate import build_index
 from fledge.tokens.shards import open_shards
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.train.checkpoint import save_model
@@ -122,6 +124,36 @@ def test_nothing_left_to_learn_is_told_with_the_count(tmp_path, tokenizer):
     path.write_text(json.dumps({"messages": [{"role": "user", "content": "hello"}]}) + "\n", encoding="utf-8")
     with pytest.raises(FledgeError, match=r"1 refused"):
         write_sft_shards([path], tokenizer, tmp_path / "shards", CONFIG)
+
+
+def test_conversations_that_share_words_with_an_evaluation_text_are_refused_and_kept(tmp_path, tokenizer):
+    secret = "my name is Fledge and I am a small bird who hopes that you will ask what your own name is"
+    (tmp_path / "eval.txt").write_text(secret.upper(), encoding="utf-8")
+    index = build_index([tmp_path / "eval.txt"], 13)
+    words = secret.split()
+    half = len(words) // 2
+    rows = [
+        turns("who are you?", "I am a small bird."),
+        turns("who?", f"Well, {secret}."),
+        turns(secret, "hello there"),
+        {
+            "messages": [
+                {"role": "user", "content": "hello"},
+                {"role": "assistant", "content": "hi", "thinking": secret},
+            ]
+        },
+        {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "tool_calls": [secret]}]},
+        turns(" ".join(words[:half]), " ".join(words[half:])),
+    ]
+    path = tmp_path / "conversations.jsonl"
+    path.write_text("".join(json.dumps({"id": str(k), **row}) + "\n" for k, row in enumerate(rows)), encoding="utf-8")
+    config = replace(CONFIG, context_length=400, batch_tokens=1600)
+    made = write_sft_shards([path], tokenizer, tmp_path / "shards", config, index)
+    assert made["refused"] == {"contaminated": 4} and made["n_documents"] == 2
+    kept = [json.loads(line) for line in (tmp_path / "shards" / "rejects.jsonl").read_text("utf-8").splitlines()]
+    assert [reject["id"] for reject in kept] == ["1", "2", "3", "4"]
+    assert all(reject["reason"] == str(tmp_path / "eval.txt") for reject in kept) and secret in kept[0]["text"]
+    assert write_sft_shards([path], tokenizer, tmp_path / "all", config)["n_documents"] == 6
 
 
 def test_steps_follow_epochs_or_tokens():

@@ -32,7 +32,7 @@ def run(context: StageContext) -> dict[str, Any]:
         why = ", ".join(f"{rule} {count}" for rule, count in index["refused"].items())
         print(f"sft: {index['n_refused']} conversations refused ({why}); see {kept}", flush=True)
     if n_shared := index["refused"].get(CONTAMINATED, 0):
-        print(f"sft: {n_shared} conversations share words with evaluation texts and are set aside", flush=True)
+        print(f"sft: conversations set aside for words shared with evaluation texts: {n_shared}", flush=True)
     prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
     state = run_sft(
         config,

@@ -24,11 +24,9 @@ def run(context: StageContext) -> dict[str, Any]:
     for note in summary["notes"]:
         print(f"tokens: {note}", flush=True)
     if found := summary["contaminated"]:
-        print(
-            f"tokens: {sum(found.values())} training documents share words with evaluation texts and are set aside"
-            f"{' in part' if context.settings.contaminated == 'passage' else ''} ({told_files(found)})",
-            flush=True,
-        )
+        done = "cut" if context.settings.contaminated == "passage" else "set aside"
+        told = f"{sum(found.values())} ({told_files(found)})"
+        print(f"tokens: training documents {done} for words shared with evaluation texts: {told}", flush=True)
     # an output, so that a changed mixture trains anew although the shards are the same
     config = context.settings
     names = set_names(config.mixture)
