@@ -155,3 +155,8 @@ def test_documents_and_conversations_with_evaluation_texts_are_set_aside(folder,
     action, reason = decisions(run)["tokens"]
     assert action == "re-run" and "valid.txt changed" in reason
     (folder / "valid.txt").write_text(f"Something else. {LEAK}", encoding="utf-8")
+
+    (folder / "new.txt").write_text("words that stand nowhere else in all of this " * 3, encoding="utf-8")
+    assert main([*words, "--tokens.decontaminate", str(folder / "new.txt")]) == 0
+    out = capsys.readouterr().out
+    assert "tokens: starts" in out and "pretrain: starts" not in out and "sft: starts" in out

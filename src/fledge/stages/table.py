@@ -85,13 +85,23 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec(
         "pretrain",
         "fledge.stages.pretrain:run",
-        upstream={"world": ("heldout/**",), "text": ("heldout/**",), "tokenizer": TOKENIZER, "tokens": ("**",)},
+        upstream={
+            "world": ("heldout/**",),
+            "text": ("heldout/**",),
+            "tokenizer": TOKENIZER,
+            "tokens": ("train/**", "heldout/**", "mixture.json"),
+        },
         needs=(("tokens",),),
     ),
     StageSpec(
         "sft",
         "fledge.stages.sft:run",
-        upstream={"world": ("conversations/**",), "tokenizer": TOKENIZER, "pretrain": MODEL},
+        upstream={
+            "world": ("conversations/**",),
+            "tokenizer": TOKENIZER,
+            "tokens": ("evaluation/**",),
+            "pretrain": MODEL,
+        },
         needs=(("pretrain",),),
         input_settings=("conversations",),
     ),
