@@ -7,17 +7,14 @@ OUT ?= runs/demo
 PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint results sigkill clean
+.PHONY: demo test lint results sigkill clean
 
 demo: $(VENV)/.demo
 	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
 	$(BIN)/fledge chat $(OUT)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
-
-test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2
 
 # The same facts in one wording against five, three seeds: about half an hour on two cores.
 results: $(VENV)/.demo

@@ -99,7 +99,6 @@ def test_a_changed_mixture_trains_anew_although_the_shards_are_the_same(finished
     assert main(["run", str(recipe), "--out", str(finished)]) == 0
 
 
-@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished, recipe):
     run, chance, kills = recipe.parent / "killed", random.Random(3), 0
     command = [sys.executable, "-m", "fledge.cli.main", "run", str(recipe), "--out", str(run)]
