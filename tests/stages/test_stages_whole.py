@@ -104,14 +104,14 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(finished, recipe):
     command = [sys.executable, "-m", "fledge.cli.main", "run", str(recipe), "--out", str(run)]
     while kills < 10:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(chance.uniform(0.5, 5.0))
+        time.sleep(chance.uniform(0.5, 3.0))
         if process.poll() is not None:
             break
         process.kill()
         process.wait()
         kills += 1
     assert subprocess.run(command, capture_output=True, timeout=300).returncode == 0
-    assert kills >= 3
+    assert kills >= 2
     for stage in STAGES:
         one, other = (read_manifest(each / stage).outputs for each in (run, finished))
         names = {name for name in one if not name.endswith(("hardware.json", "state.json"))}
