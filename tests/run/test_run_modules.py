@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fledge.run.modules import module_file
+from fledge.run.modules import code_files, module_file
 
 
 @pytest.fixture
@@ -28,6 +28,30 @@ def test_modules_and_packages_are_found_and_never_run(folder):
     assert module_file("rule_box.rules") == ("rule_box/rules.py", folder / "rule_box" / "rules.py")
     assert module_file("rule_box.deep.more") == ("rule_box/deep/more.py", folder / "rule_box" / "deep" / "more.py")
     assert not {"lone_rules", "rule_box"} & set(sys.modules)
+
+
+def test_what_a_module_imports_from_beside_it_belongs_to_it(folder, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.syspath_prepend(str(elsewhere))
+    files = {
+        "my_code.py": "import json, numpy, far_off, no_such\nfrom my_words import ANN\nraise RuntimeError('was run')",
+        "my_words.py": "def later():\n    import my_box.inner.deep as deep\n    from my_code import x",
+        "my_box/__init__.py": "from . import beside",
+        "my_box/beside.py": "this is no Python",
+        "my_box/aside.py": "",
+        "my_box/inner/__init__.py": "",
+        "my_box/inner/deep.py": "from ..aside import y\nfrom .... import far_off",
+        "not_used.py": "",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (elsewhere / "far_off.py").write_text("")
+    importlib.invalidate_caches()
+    assert code_files("my_code") == {name: folder / name for name in files if name != "not_used.py"}
+    assert set(code_files("my_box.aside")) == {"my_box/__init__.py", "my_box/aside.py", "my_box/beside.py"}
+    assert set(code_files("numpy.linalg")) == {"numpy/__init__.py", "numpy/linalg/__init__.py"}
+    assert code_files("no_such.module") == {}
 
 
 @pytest.mark.parametrize("name", ["no_such_module", "lone.rules", "sys", "sys.path", "json.no_such", "", "a..b", ".a"])

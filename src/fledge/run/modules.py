@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+
+INSTALLED = ("site-packages", "dist-packages")
+
+
+def code_files(module: str) -> dict[str, Path]:
+    """The file of ``module`` and of everything that it imports from the folder where it lies itself, by name.
+
+    Of an installed package only the module and the packages around it.
+    """
+    found: dict[str, Path] = {}
+    root, waiting = None, [module]
+    while waiting:
+        parts = waiting.pop().split(".")
+        for name in (".".join(parts[:n]) for n in range(1, len(parts) + 1)):
+            file = module_file(name)
+            if file is None or file[0] in found:
+                continue
+            relative, path = file
+            home = path.parents[relative.count("/")]
+            root = root or home
+            if home == root:
+                found[relative] = path
+                waiting += [] if home.name in INSTALLED else _imports(path, name)
+    return found
+
+
+def _imports(path: Path, module: str) -> Iterator[str]:
+    """The dotted names that a file imports; some may be of what a module holds."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # among them compiled modules
+        return
+    package = module if path.stem == "__init__" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def module_file(name: str) -> tuple[str, Path] | None:

@@ -20,7 +20,7 @@ from fledge.run.manifest import (
     read_manifest,
     read_manifest_or_none,
 )
-from fledge.run.modules import module_file
+from fledge.run.modules import code_files
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
 from fledge.stages.table import StageSpec
@@ -93,14 +93,16 @@ def source_files(spec: StageSpec, settings: Any) -> list[Path]:
 
 
 def own_code(spec: StageSpec, settings: Any) -> dict[str, Path]:
-    """The files of the user's functions that a stage calls; the names do not depend on where the recipe lies."""
+    """The files of the user's functions that a stage calls, and of what these import from beside them.
+
+    Their names do not depend on where the recipe lies.
+    """
     found: dict[str, Path] = {}
     for setting in FUNCTION_SETTINGS.get(spec.name, ()):
         for entry in getattr(settings, setting, ()):
             module, colon, _ = split_entry(entry)[0].partition(":")
-            file = module_file(module) if colon and module != "re" else None
-            if file is not None:
-                found[file[0]] = file[1]
+            if colon and module != "re":
+                found |= code_files(module)
     return found
 
 
