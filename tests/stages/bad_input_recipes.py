@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import bad_input_kit as kit
 from bad_input_kit import Box, Row, is_done, recipe
 
 
@@ -111,7 +110,7 @@ ROWS = [
             [1],
             {"messages": [{"role": "bot", "content": "x"}]},
             {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": " "}]},
-            {"messages": kit.CHAT},
+            {"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "Ann."}]},
             {"instruction": "Say yes.", "output": "Yes."},
         ),
         code=0,

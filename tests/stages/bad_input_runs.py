@@ -87,7 +87,8 @@ ROWS = [
     Row(
         "a checkpoint with a flipped byte: inspect",
         damaged(LAST, lambda b: ["inspect", (b.out / LAST).parent]),
-        code=0,
+        ("step-00000012: model.safetensors does not match its checksum",),
+        undone=(),
         prints=("DAMAGED: model.safetensors does not match its checksum",),
         intact=False,
     ),

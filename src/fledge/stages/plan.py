@@ -30,8 +30,6 @@ from fledge.types import FledgeError
 Action = Literal["done", "resume", "run", "re-run", "depends"]
 NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
-FUNCTION_SETTINGS = {"text": ("split", "transforms", "filters"), "eval": ("tasks",)}
-"""The settings, by stage, whose entries may be the user's own ``module:function``."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def own_code(spec: StageSpec, settings: Any) -> dict[str, Path]:
     Their names do not depend on where the recipe lies.
     """
     found: dict[str, Path] = {}
-    for setting in FUNCTION_SETTINGS.get(spec.name, ()):
+    for setting in spec.function_settings:
         for entry in getattr(settings, setting, ()):
             module, colon, _ = split_entry(entry)[0].partition(":")
             if colon and module != "re":

@@ -38,7 +38,8 @@ class StageSpec:
 
     ``needs`` are groups of stages of which a recipe must hold at least one. ``function`` is ``module:name``,
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
-    list the user's own files, whose contents count as input. ``check`` looks at the settings before anything starts.
+    list the user's own files, whose contents count as input, and ``function_settings`` those whose entries may be the
+    user's own ``module:function``, whose code does. ``check`` looks at the settings before anything starts.
     """
 
     name: str
@@ -46,6 +47,7 @@ class StageSpec:
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
     input_settings: tuple[str, ...] = ()
+    function_settings: tuple[str, ...] = ()
     check: str = ""
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
@@ -68,7 +70,13 @@ MODEL = ("model/**",)
 
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("world", "fledge.stages.world:run"),
-    StageSpec("text", "fledge.stages.text:run", input_settings=("sources",), check="fledge.stages.text:check"),
+    StageSpec(
+        "text",
+        "fledge.stages.text:run",
+        input_settings=("sources",),
+        function_settings=("split", "transforms", "filters"),
+        check="fledge.stages.text:check",
+    ),
     StageSpec(
         "tokenizer",
         "fledge.stages.tokenizer:run",
@@ -118,6 +126,7 @@ STAGES: tuple[StageSpec, ...] = (
         },
         needs=(("pretrain",),),
         input_settings=("perplexity", "multiple_choice", "blimp"),
+        function_settings=("tasks",),
         check="fledge.stages.eval:check",
     ),
 )
