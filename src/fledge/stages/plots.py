@@ -78,6 +78,7 @@ def loss_curves(train: Mapping[str, Losses], heldout: Mapping[str, Mapping[str, 
         axis.set_xlabel(label)
         axis.set_ylabel("training loss (nats a token)")
         right.set_ylabel(f"{heldout_label} (dashed)")
+        right.set_visible(bool(texts))
         if len(texts) > 1:
             axis.plot([], [], linestyle="none", label="held out:")
             for text in texts:
