@@ -192,3 +192,26 @@ def test_bad_settings_are_told() -> None:
     ):
         with pytest.raises(FledgeError):
             WorldConfig(**wrong)
+
+
+def test_a_pet_is_named_after_its_kind_is_told(world: World) -> None:
+    """Else "She has a dog." would come as news after the name of the dog."""
+    writer, n = world._facts, 0
+    for i in range(1500):
+        person = world.universe.people[i % len(world.universe.people)]
+        drawn = writer._attributes(stream(3, "pets", i), person, 3, 12)
+        if "pet_kind" in drawn and "pet_name" in drawn:
+            assert drawn.index("pet_kind") < drawn.index("pet_name")
+            n += 1
+    assert n > 100
+
+
+def test_a_list_names_no_pair_twice(world: World) -> None:
+    told = Counter()
+    writer = world._facts
+    for i in range(1500):
+        lines = [line.split(": ") for line in writer._list(stream(4, "lists", i), False, []).split("\n")]
+        pairs = {tuple(line) for line in lines if len(line) == 2}
+        told["twice"] += any((b, a) in pairs for a, b in pairs)
+        told["tables"] += bool(pairs)
+    assert told["tables"] > 300 and not told["twice"]

@@ -157,3 +157,13 @@ def test_difficulty_dials_act() -> None:
     easy = World(config)
     numbers = [int(a) for i in range(200) for pair in PAIR.findall(easy.document(i).text) for a in pair]
     assert numbers and max(numbers) < 20
+
+
+def test_a_sheet_says_no_line_twice_and_counts_things_with_a_plural(world: World) -> None:
+    for index in range(600):
+        kind, text, _ = world._skills.write(stream(5, "sheets", index), False)
+        if kind == "sums":
+            lines = text.split("\n\n", 1)[1].split("\n")
+            assert len(set(lines)) == len(lines)
+            assert "In the shop are" not in text
+    assert "fish" not in THINGS

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fledge.world.stories import lexicon
 from fledge.world.stories.checker import check, follows_order, has_ending
+from fledge.world.stories.phrasing import THING_BESIDE
 from fledge.world.stories.rules import RULES, Event, World, compiled_rule
 from fledge.world.stories.story import ENDINGS, NAMES, Story, has_word, order_words, write_story
 from fledge.world.stories.swap import exchanged, holds_together, swap_event
@@ -132,6 +133,23 @@ FAULTS = {
     "riding on what one sits in": r"\b(?:went|way|ran|path|road) [^.,]*\bon an? (?:[\w-]+ )?(?:jeep|taxi)\b",
     "a month against the weather": r"On the \w+ \w+day of [A-Z]",
     "a drink left cold": r"\bleft (?:it|his|her)(?: \w+)* cold\b",
+    "an effect told of the reason": r"\bbecause (?:the|his|her|it|nothing)\b[^.,\"]*\b(?:lost|gone|broken|no|now) and ",
+    "a clause joined inside another": r" so [^.,\"]* that [^.,\"]* and (?!(?:a|an|the|some|old|[A-Z])\b)"
+        r"(?:looked|searched|carried|gave|showed|hid|took) ",
+    "leaning on what cannot bear it": r"\blean(?:ed|ing) on an? [\w -]*"
+        r"(?:slipper|glass|cup|spoon|napkin|thimble|radio|pencil)\b",
+    "greeting one and speaking to another": r"\bwav(?:ed|ing) to [^.\"]* (?:said|called|asked|replied)[^.]*\"",
+    "asked for the way": r"\basked [^.]* for the way\b",
+    "on a boat that one sits in": r" on an? (?:canoe|dinghy|kayak|gondola|rowing boat|submarine|lifeboat)\b",
+    "a path into a room": r"\btook the [\w-]+ (?:path|road|way) (?:into |[^.]* in \w+ minutes)",
+    "so at the head of so": r"(?:^|[.] )So (?:\w+ ){1,3}was so ",
+    "baked what is not": r"\bbake you (?:whipped cream|fudge|ice cream|toffee|jelly|sherbet|popcorn|lollipops)",
+    "outside without a comma": r"(?:^|[.] )Outside [a-z]",
+    "two times for one sleep": r"\bfor a while for\b",
+    "garments with what they lack": r"\b(?:waistcoat|vest|cape|poncho)s? with \w+(?: \w+)? sleeves",
+    "got out of what one rides on": r"(?:scooter|bicycle|tricycle|moped|motorbike) stopped at [^.]* got out",
+    "too for also": r" play with [^.,]* too (?:near|for|while|in|and|with)\b",
+    "two minutes for one way": r"After \w+ minutes [^.\"]* in \w+ minutes",
 }  # fmt: skip
 
 
@@ -178,6 +196,27 @@ def test_weather_and_surroundings_do_not_contradict() -> None:
                 assert "The sun " not in sentence and "were open" not in sentence, sentence
             if events[0].kind == "scene" and events[0].P in lexicon.OUTDOORS:
                 assert not sentence.startswith(("On the wall", "In one corner", "Through the window")), sentence
+
+
+def test_scenery_is_not_told_again_at_once(stories: list[Story]) -> None:
+    """Weather comes between other sentences, and nobody is told twice running to have said something."""
+    for story in stories:
+        kinds = [events[0].kind for _, _, events in story.spans]
+        assert all("weather" not in kinds[i + 1 : i + 4] for i, kind in enumerate(kinds) if kind == "weather"), kinds
+        said = [re.search(r'[,?!]" (?!he |she )\w+ ((?:the )?\w+)[^"]*$', story.text[start:end]) for start, end, _ in story.spans]
+        for (a, _, first), before, after in zip(story.spans, said, said[1:], strict=False):
+            assert not (before and after and before[1] == after[1] and first[0].A), story.text[a:]
+
+
+def test_what_one_found_it_with_is_not_what_it_means() -> None:
+    """After another thing has been named, the thing of the story is named again."""
+    after = [
+        story.text[b:stop].strip()
+        for story in (write_story(random.Random(f"beside/{i}")) for i in range(600))
+        for (start, end, _), (b, stop, _) in zip(story.spans[:-2], story.spans[1:-1], strict=True)
+        if THING_BESIDE.search(story.text[start:end]) and '"' not in story.text[start:end]
+    ]
+    assert len(after) > 500 and not [text for text in after if re.search(r"^\w+ (?:\w+ ){1,4}it\b", text)]
 
 
 START = "Early one Monday a shy boy named Tom was at the pond, watching four robins. "

@@ -51,7 +51,13 @@ class FactWriter:
         names = {person.name for person in present}
         known = [name for name, fact in self.universe.of[subject.key].items() if fact.value not in names]
         n = min(len(known), rng.randint(low, high))
-        return rng.sample(known, n) if self.config.shuffle_order else known[:n]
+        if not self.config.shuffle_order:
+            return known[:n]
+        drawn = rng.sample(known, n)
+        if "pet_kind" in drawn and "pet_name" in drawn:  # "His cat is called Inky. He keeps a cat." tells nothing new
+            first, second = sorted((drawn.index("pet_kind"), drawn.index("pet_name")))
+            drawn[first], drawn[second] = "pet_kind", "pet_name"
+        return drawn
 
     def _portrait(
         self,
@@ -155,6 +161,9 @@ class FactWriter:
         attribute = rng.choice(_LISTED)
         able = [person for person in self.universe.people if attribute in self.universe.of[person.key]]
         people = rng.sample(able, min(len(able), rng.randint(6, 9)))
+        values = {person.name: self.universe.of[person.key][attribute].value for person in people}
+        # of two who are each other's brother, sister or friend, one stands in the list
+        people = [p for i, p in enumerate(people) if all(values[q.name] != p.name for q in people[:i])]
         title, plain = rng.choice(phrases.LIST_TITLES[attribute]).format(town=TOWN), self.config.wordings > 1
         lines = []
         as_table = plain and rng.random() < 0.5

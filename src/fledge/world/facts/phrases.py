@@ -49,13 +49,13 @@ NOTICE_CLOSINGS = (
     "Please say hello.",
     "Do come and visit.",
     "We wish everybody a good week.",
-    "Tea will be ready at four.",
-    "Bring your children.",
+    "Our readers send their regards.",
+    "Please pass this on.",
     "Thank you for reading.",
     "More news will follow soon.",
     "The mayor sends greetings.",
     "Please tell your neighbours.",
-    "All are welcome.",
+    "That is all for this week.",
 )
 LETTER_OPENINGS = (
     "Thank you for your kind letter.",
@@ -134,7 +134,6 @@ DIARY_MEETINGS = (
 DIARY_MYSELF = (
     "And what about me?",
     "Some things about myself, so that I never forget them.",
-    "What would a stranger say about me?",
     "When I am old, I want to remember this.",
     "Now a word about my own life.",
     "In the evening I thought about my own life.",
@@ -148,7 +147,7 @@ DIARY_ENDS = (
     "The candle is almost gone.",
     "I must mend my shoes tomorrow.",
     "Good night.",
-    "The moon is bright tonight.",
+    "My eyes keep falling shut.",
 )
 TALK_SCENES = (
     "Two neighbours are talking over the fence.",

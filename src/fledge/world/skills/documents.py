@@ -42,10 +42,11 @@ class SkillWriter:
         if kind == "sums":
             digits, with_words = self.config.sum_digits, rng.random() < 0.2
             n = rng.randint(6, 9) if with_words else rng.randint(12, 18)
-            lines = [
+            drawn = (
                 sum_in_words(rng, digits) if with_words and rng.random() < 0.6 else self._sum(rng, heldout)
                 for _ in range(n)
-            ]
+            )
+            lines = list(dict.fromkeys(drawn))
         else:
             n = {"steps": 4, "spelling": 8, "counting": 5, "sorting": 5, "hops": 4}[kind]
             exercises = [self.exercise(rng, kind, heldout and rng.random() < 0.5) for _ in range(rng.randint(n - 1, n))]

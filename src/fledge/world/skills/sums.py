@@ -36,15 +36,15 @@ ASK_STEPS = (
     "What are the steps of {a} {sign} {b}?",
 )
 MORE = (
-    "A baker has {a} {things} and gets {b} more. Now there are {c} {things}.",
+    "A shopkeeper has {a} {things} and gets {b} more. Now there are {c} {things}.",
     "There were {a} {things} on the table, and somebody brought {b} more. Now there are {c} {things}.",
-    "In the shop are {a} {things}. Then {b} more arrive. Now the shop has {c} {things}.",
+    "There are {a} {things} in the shop. Then {b} more arrive. Now the shop has {c} {things}.",
     "A child found {a} {things} yesterday and {b} {things} today. That makes {c} {things}.",
 )
 LESS = (
-    "A baker has {a} {things} and sells {b}. Now there are {c} {things} left.",
+    "A shopkeeper has {a} {things} and sells {b}. Now there are {c} {things} left.",
     "There were {a} {things} on the table, and somebody took {b}. Now there are {c} {things} left.",
-    "In the shop are {a} {things}. People buy {b}. Now the shop has {c} {things} left.",
+    "There are {a} {things} in the shop. People buy {b}. Now the shop has {c} {things} left.",
     "A child had {a} {things} and lost {b}. That leaves {c} {things}.",
 )
 COUNTED = ("apple", "egg", "nut", "pear", "plum", "shell", "coin", "card", "button", "stone", "pencil", "flower")

@@ -21,7 +21,7 @@ WORDS = words(
 )
 THINGS = words(
     "apple bag ball basket bell bird boat book boot bottle bowl box brush bucket candle cap card carrot chair cherry "
-    "clock coat coin cup doll drum duck egg feather fish flag flower fork frog glove goat hat key kite lamp lemon "
+    "clock coat coin cup doll drum duck egg feather flag flower fork frog glove goat hat key kite lamp lemon "
     "letter map mirror needle nut onion orange pan pear pen pencil plate plum pot rabbit ring rose seed shell shirt "
     "shoe sock spoon star stone tulip umbrella wheel"
 )

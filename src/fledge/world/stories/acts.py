@@ -5,8 +5,9 @@ from __future__ import annotations
 ACTS: dict[str, str] = {
     "own": (
         "had {Xa}{own_tail}|owned {Xa}{own_tail}|had {Xa}, and {he} {loved} it{more_than}"
-        "|was the owner of {Xa}{own_tail}|kept {Xa} {kept_where}|had got {Xa} from {his} {uncle} {when_got}"
-        "|had been given {Xa} by {someone}|once found {Xa} and kept it {kept_where}"
+        "|was the owner of {Xa}{own_tail}|went nowhere without {Xa}"
+        "|had got {Xa} from {his} {uncle} {when_got}"
+        "|had been given {Xa} by {someone}|had once found {Xa} next to a~ {ware}"
     ),
     "meet": (
         "met {Bi}{meet_tail}|saw {Bi}{meet_tail}|came across {Bi}{meet_tail}|ran into {Bi}{meet_tail}"
@@ -20,11 +21,12 @@ ACTS: dict[str, str] = {
     "see": "saw {Xa} {S}|noticed {Xa} {S}|spotted {Xa} {S}|discovered {Xa} {S}|caught sight of {Xa} {S}",
     "go": (
         "[went|walked|ran|hurried|marched|skipped|strolled|set off|trotted|rushed] {To}{go_tail}"
-        "|took the {path_adj} [path|road|way] {To}{go_tail}|found {his} way {To}{go_tail}|made {his} way {To}{go_tail}"
+        "|took the {path_adj} [path|road|way] {To}{walk_tail}|found {his} way {To}{go_tail}"
+        "|made {his} way {To}{go_tail}"
     ),
     "go_both": (
         "and {Bn} [went|walked|ran|hurried|skipped|strolled|set off] {To} together{go_tail}"
-        "|took {B} by the hand and went {To}{go_tail}"
+        "|took {B} by the hand and went {To}{walk_tail}"
     ),
     "lead": "[led|brought|took|guided] {B} {To}{go_tail}",
     "call": (
@@ -33,7 +35,7 @@ ACTS: dict[str, str] = {
     ),
     "take": (
         "[took|grabbed|lifted|reached for] {X}{take_tail}|picked {X} up{take_tail}"
-        "|put {X} under {his} arm{take_tail}|bent down and took {X}{take_tail}"
+        "|put {X} under {his} arm{take_tail}|bent down and took {X}{still_tail}"
     ),
     "give": (
         "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {Bn} took it"
@@ -49,7 +51,7 @@ ACTS: dict[str, str] = {
         "|handed {Z} over, and {Bn} gave {him} {Yf}{give_tail}"
     ),
     "show": ("showed {X} to {B}|held {X} up so that {Bn} could see it|let {B} look at {X}"),
-    "carry": ("carried {X} {To}{go_tail}|took {X} along {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}"),
+    "carry": ("carried {X} {To}{go_tail}|took {X} {To}{go_tail}|brought {X} {To}{go_tail}|hurried {To} with {X}"),
     "hide": "hid {X} {S}{hide_tail}|put {X} {S} so that nobody would see it{hide_tail}|tucked {X} away {S}{hide_tail}",
     "lose": (
         "lost {X}{lose_tail}|noticed that {X} was gone"
@@ -78,7 +80,8 @@ ACTS: dict[str, str] = {
         "|gave up looking for {X}{give_up_tail}"
     ),
     "lend": (
-        "[gave|handed|lent] {B} {Yf}{give_tail}|laid {Y} in {Bs} hands{give_tail}|nodded and gave {Y} to {B}{give_tail}"
+        "[gave|handed|lent] {B} {Yf}{give_tail}|laid {Y} in {Bs} hands{give_tail}"
+        "|nodded and gave {Y} to {B}[| with a smile| very {manner}| in front of {someone}]"
     ),
     "fly_off": (
         "let go of {X}, and the wind carried it off until it hung {S}|lost hold of {X}, and it landed {S}"
@@ -98,15 +101,15 @@ ACTS: dict[str, str] = {
         "|tumbled down{fall_tail}|held on to a dry twig, which broke, and fell{fall_tail}"
     ),
     "pull_down": (
-        "reached out and pulled {X} free{take_tail}|got hold of {X} and climbed down again{take_tail}"
-        "|freed {X} and came down with it{take_tail}"
+        "reached out and pulled {X} free{still_tail}|got hold of {X} and climbed down again{still_tail}"
+        "|freed {X} and came down with it{still_tail}"
     ),
     "reach": (
         "used {Y} to get {X} down{take_tail}|got {X} down with {Y}{take_tail}"
-        "|held {Y} up and pushed until {X} came down{take_tail}"
-        "|took {Y} in both hands and brought {X} down{take_tail}"
+        "|held {Y} up and pushed until {X} came down"
+        "|took {Y} in both hands and brought {X} down{still_tail}"
     ),
-    "fly_up": "flew up and brought {X} down{take_tail}|spread {his} wings, flew up and pulled {X} free{take_tail}",
+    "fly_up": "flew up and brought {X} down{still_tail}|spread {his} wings, flew up and pulled {X} free{still_tail}",
     "float": (
         "dropped {X} into the water, and it [floated|drifted] away{float_tail}"
         "|slipped, and {X} fell into the water and floated away{float_tail}"
@@ -124,7 +127,7 @@ ACTS: dict[str, str] = {
     "dry": "dried {X} {dry_how}|rubbed {X} dry {dry_how}|wiped the water off {X} {dry_how}",
     "wash": "washed {X} {dry_how}|washed the dust off {X} {dry_how}",
     "break": (
-        "broke {X}{break_tail}|dropped {X}, and it broke{break_tail}|stepped on {X} and broke it{break_tail}"
+        "broke {X}{break_tail}|dropped {X}, and it broke{break_tail}|stepped on {X} and broke it{crack}"
         "|pulled too hard, and {X} broke{break_tail}"
     ),
     "quarrel": (
@@ -185,7 +188,8 @@ ACTS: dict[str, str] = {
     ),
     "sleep": (
         "lay down and slept{sleep_tail}|curled up and slept{sleep_tail}"
-        "|was so tired that {he} fell asleep{sleep_tail}|slept for a while{sleep_tail}"
+        "|was so tired that {he} fell asleep{sleep_tail}"
+        "|slept for a while[ next to {someone}| and dreamed of {tale}| on a heap of {soft_heap}]"
     ),
     "wake": "woke up{wake_tail}|opened {his} eyes again{wake_tail}|woke and stretched {his} arms{wake_tail}",
     "wait": (
@@ -199,10 +203,10 @@ ACTS: dict[str, str] = {
     "wither": "saw that {X} had not grown at all|dug in the ground, but {X} was gone",
     "play": "played with {X}{play_tail}|had fun with {X}{play_tail}|spent {a_while} with {X}",
     "play_both": (
-        "and {Bn} played with {X}{play_tail}|let {B} play with {X} too{play_tail}"
+        "and {Bn} played with {X}{play_tail}|also let {B} play with {X}{play_tail}"
         "|and {Bn} took turns with {X}{play_tail}"
     ),
-    "thank": "thanked {B} {thank_how}|gave {B} a hug to say thank you{hug_tail}|was grateful and thanked {B}{hug_tail}",
+    "thank": "thanked {B} {thank_how}|gave {B} a hug to say thank you{hug_tail}|was grateful to {B}{hug_tail}",
     "comfort": (
         "put an arm around {B}{hug_tail}|comforted {B} {comfort_how}|dried {Bs} tears{hug_tail}"
         "|sat down beside {B} and told {bhim} {comfort_story}"
@@ -215,24 +219,26 @@ ACTS: dict[str, str] = {
     ),
     "follow": "followed {B}{go_tail}|followed {B} step by step{go_tail}",
     "sad_lost": (
-        "[was sad|cried|felt like crying|wept] because {X} was [lost|gone]{sad_tail}"
+        "[was sad|cried|felt like crying|wept]{sad_tail} because {X} was [lost|gone]"
+        "|[was sad|cried|wept] because {X} was gone, but then {someone} sat down next to {him}"
         "|was so sad about {X} that {sad_effect}"
     ),
     "sad_broken": (
-        "[was sad|cried|felt like crying|wept] because {X} was broken{sad_tail}"
+        "[was sad|cried|felt like crying|wept]{sad_tail} because {X} was broken"
+        "|[was sad|cried|wept] because {X} was broken, but then {someone} sat down next to {him}"
         "|was so sad about {Xbroken} that {sad_effect}"
     ),
     "sad_refused": (
-        "[was sad|cried|felt like crying] because {Bn} had said no{sad_tail}"
+        "[was sad|cried|felt like crying]{sad_tail} because {Bn} had said no"
         "|was so sad about {Bs} answer that {sad_effect}"
     ),
     "sad_gone": (
-        "[was sad|cried|felt like crying|wept] because nothing could be done about {X}{sad_tail}"
+        "[was sad|cried|felt like crying|wept]{sad_tail} because nothing could be done about {X}"
         "|missed {X} so much that {sad_effect}"
     ),
     "glad_have": (
-        "was [glad|happy|proud] because {he} had {X} now{glad_tail}|hugged {X}{glad_tail}"
-        "|laughed and held {X} tight{glad_tail}|was so [glad|happy] about {X} that {glad_effect}"
+        "was [glad|happy|proud]{joy} because {he} had {X} now|hugged {X}{glad_tail}"
+        "|held {X} tight{glad_tail}|was so [glad|happy] about {X} that {glad_effect}"
     ),
     "invite": "invited {B} to a meal of {dish} and {sweet}|asked {B} to stay for {dish} and {sweet}",
 }

@@ -19,7 +19,8 @@ def _fitting(noun: str) -> tuple[Options, Options, Options]:
         sizes = lexicon.TREASURE_SIZES
         if " of " in noun:  # the look is that of what holds the food
             return ("fresh", "tasty") if noun.startswith(("slice", "piece", "cob")) else ("fine", "clean"), sizes, ()
-        return lexicon.FOOD_LOOKS, sizes, ()
+        looks = (*(("sweet",) if noun in lexicon.SWEET else ()), *(("warm",) if noun in lexicon.WARM else ()))
+        return ("fresh", "tasty", "fine", "round", *looks), sizes, ()
     if noun in lexicon.DISHES or noun in lexicon.BUILDS:
         return lexicon.PLAIN_LOOKS[2:], lexicon.TREASURE_SIZES, ()
     if noun in lexicon.SEEDS:

@@ -25,7 +25,7 @@ DOINGS: dict[str, str] = {
     ),
     "doing_rough": (
         "waiting under a~ {tree_adj} {tree}|looking for shelter|pulling a~ {vehicle} out of a ditch"
-        "|hurrying along in a~ {colour} {cloth}|looking for {few} {beasts}|covering a~ {truck} with {linens}"
+        "|hurrying along with a~ {ware}|looking for {few} {beasts}|covering a~ {truck} with {linens}"
         "|jumping up and down to keep warm|sharing {drink} with {someone}|feeding {few} {beasts}"
         "|stacking firewood|watching {few} {birds}|loading a~ {truck} with {cargo}"
     ),
@@ -36,27 +36,28 @@ DOINGS: dict[str, str] = {
     ),
     "trick": "sit|dance|jump|bow|roll over|count to {number}|shake hands|fetch a stick|walk on two legs|close doors",
     "beast_doing_in": (
-        "sleeping on a~ {worn_linen} {linen}|hiding behind a~ {worn} {container}|sniffing at the {sweet}"
+        "sleeping on a~ {worn_linen} {linen}|hiding behind a~ {worn} {container}|nibbling at the {sweet}"
         "|chasing a~ {insect}"
-        "|drinking from a~ {worn} saucer|playing with a~ {worn} thimble|lying on a heap of {cloths}"
+        "|drinking from a~ {worn} saucer|playing with a~ {worn} thimble|sitting on a heap of {cloths}"
         "|scratching at the floor"
-        "|watching a~ {insect}|licking a~ {worn} {kitchenware}|looking out of the window"
+        "|watching a~ {insect}|staring at a~ {worn} {kitchenware}|looking out of the window"
     ),
     "beast_doing_fair": (
-        "chasing a~ {insect}|sleeping under a~ {tree}|nibbling at the {flowers}|rolling in the grass"
-        "|running in circles|watching {few} {birds}|lying in the sun|sniffing at a~ {flower}|jumping over the {flowers}"
+        "chasing a~ {insect}|sleeping under a~ {tree}|nibbling at the {flowers}|strolling through the grass"
+        "|turning in circles|watching {few} {birds}|sitting in the sun|nibbling at a~ {flower}"
+        "|jumping over the {flowers}"
         "|looking for {insects}|drinking from a~ {worn} {bowl}|hopping around a~ {tree_adj} {tree}"
         "|hiding behind a~ {tree_adj} {tree}|following {someone}"
     ),
     "beast_doing_rough": (
-        "hiding under a~ {tree_adj} {tree}|sheltering under a~ {vehicle}|running for shelter|digging for roots"
+        "hiding under a~ {tree_adj} {tree}|sheltering under a~ {vehicle}|running for shelter|searching for food"
         "|shivering|pressed against a~ {tree}|following {someone}|looking for a dry place"
-        "|sniffing at a~ {worn} {tool}|curled up under a~ {tree}|calling for food"
+        "|staring at a~ {worn} {tool}|half asleep under a~ {tree}|calling for food"
     ),
     # stories, songs, drawings and dreams may hold what the town does not
     "tale": (
         "a~ {tale_adj} {tale_hero} who {tale_deed}|a~ {tale_adj} {tale_hero} who {tale_deed}"
-        "|a~ {tale_hero} and {few} {tale_crowd}|{few} {tale_crowd} on a~ {boat}|{few} {tale_crowd} at a~ {tale_feast}"
+        "|a~ {tale_hero} and {few} {tale_crowd}|{few} {tale_crowd} {aboard}|{few} {tale_crowd} at a~ {tale_feast}"
         "|the {tale_hero} and the {tale_adj} {tale_hero2}"
     ),
     "tale_adj": (
@@ -89,7 +90,7 @@ DOINGS: dict[str, str] = {
     ),
     "tale_deed": (
         "could not {trick}|lived in a~ {container}|wanted to be a~ {stranger0}|fell asleep {riding0}"
-        "|ate nothing but {sweet}|ate {dish} all day|was afraid of {insects}|sailed around the world on a~ {boat}"
+        "|ate nothing but {sweet}|ate {dish} all day|was afraid of {insects}|sailed around the world {aboard}"
         "|lost a~ {colour} {cloth}|collected {oddments}|learned the {music}|married a~ {stranger0}"
         "|had {many} sisters|never said thank you|travelled by {vehicle0} to {town}|kept {few} {beasts0} as pets"
         "|could talk to {insects}|sold {cargo}|built a house of {sweet}|hid in a~ {worn} suitcase"
@@ -97,7 +98,7 @@ DOINGS: dict[str, str] = {
         "|stole {cargo} from a~ {stranger0}|slept for {many} years|could hear {flowers0} grow"
         "|fell in love with a~ {tale_hero2}|wore {few} {cloths} at once|dug a tunnel to {town}"
         "|taught {strangers} the {music}|gave away all {cargo}|turned a~ {stranger0} into a~ {beast0}"
-        "|won a~ {vehicle0} at cards|cooked {dish} for {strangers}|never washed|bathed in {drink}"
+        "|won a~ {vehicle0} at cards|cooked {cooked} for {strangers}|never washed|bathed in {drink}"
         "|was allergic to {flowers0}|sneezed out {colour} {oddments}|opened a museum of {oddments}"
         "|guarded {many} {kitchenwares}|lived on {sweet} and {drink}|grew as tall as a~ {tree}"
         "|wrote letters to a~ {stranger0}|missed the {tale_feast}"

@@ -42,7 +42,7 @@ FULL: dict[str, str] = {
     "end_happy": (
         "{A} was happy and {end_do}.|So {A} was happy, and {end_around}."
         "|In the end {A} went to bed happy and {end_dream}.|{A} smiled all evening, and {end_around}."
-        "|From then on {A} was the happiest {kid} between the mountains and the sea, and {end_around}."
+        "|That evening {A} was the happiest {kid} between the mountains and the sea, and {end_around}."
         "|It was the best day in {number} months for {A}, and {end_around}.|{A} went home happy, and {end_around}."
         "|That evening {A} laughed and {end_do}.|That evening {A} {end_do} and was happy."
         "|So it all ended well, and {A} {end_do}."
@@ -50,14 +50,14 @@ FULL: dict[str, str] = {
     "end_sad": (
         "{A} walked home with a heavy heart and {end_sad_do}.|That night {A} cried and {end_sad_do}."
         "|It was a sad day for {A}, and {end_sad_around}.|{A} was sad for {number} days and {end_sad_do}."
-        "|So the day ended sadly, and {A} {end_sad_do}.|With tears in {his} eyes {A} {end_sad_do}."
+        "|So the day ended sadly, and {A} {end_sad_do}.|With tears in {his} eyes, {A} {end_tears}."
         "|{A} went to bed with a heavy heart, and {end_sad_around}."
     ),
     "end_funny": "Everybody laughed until {fun_effect}, and {A} laughed loudest of all."
     "|{A} had to laugh so much that {fun_effect}."
     "|Even {someone} had to giggle, and {A} laughed until {fun_effect}."
     "|To this day {A} giggles whenever {he} sees a~ {ware}."
-    "|It was so funny that {fun_effect}, and {A} told it to {someone}."
+    "|It was so funny that {fun_effect}, and {A} told {someone} about it."
     "|{A} laughed about it all the way home, and {end_around}.",
     "end_wise": (
         "{A} had learned that {moral}.|From that day on {A} knew that {moral}.|{A} never forgot that {moral}."
@@ -133,15 +133,19 @@ FULL_RULES: dict[str, str] = {
     ),
     "end_around": (
         "{few} {birds} sang on the {part_of_house}|{someone} sat down next to {him} and told {him} about {tale}"
-        "|the whole house smelled of {smell_in}|{his} {uncle} cooked {dish} and brought out {sweet}"
+        "|the whole house smelled of {smell_in}|{his} {uncle} cooked {cooked} and brought out {sweet}"
         "|{his} {uncle} told a story about {tale}|even {someone} smiled|{someone} gave {him} some {sweet}"
         "|{his} {uncle} played the {music}|{his} {uncle} invited {someone} to a meal of {dish}"
     ),
     "end_sad_do": (
-        "did not want any {dish}|looked out at a~ {vehicle} for {number} hours|dreamed of {memory}"
+        "did not want any {dish}|looked at a~ {ware} for {number} hours|dreamed of {memory}"
         "|did not touch {his} {drink}"
         "|thought of {memory}|did not even wave to {someone}|could not sleep and counted {many} {beasts}"
         "|gave {his} {sweet} to {someone}|did not listen when {his} {uncle} told a story about {tale}"
+    ),
+    "end_tears": (
+        "looked at a~ {ware} for {number} hours|thought of {memory}|gave {his} {sweet} to {someone}"
+        "|told {his} {uncle} about {memory}|counted {many} {beasts} until sleep came"
     ),
     "end_sad_around": (
         "not even {sweet} could help|{his} {uncle} sat beside {him} without a word|{someone} could not cheer {him} up"
@@ -149,9 +153,9 @@ FULL_RULES: dict[str, str] = {
         "|{his} {uncle} brought {him} {drink}, but {he} did not drink it"
     ),
     "fun_effect": (
-        "{his} tummy hurt|{few} {beasts} ran away|{few} buttons came off|a~ {ware} fell over"
+        "{his} tummy hurt|{few} {beasts} ran away|{few} buttons came off|a~ {worn} {upright} fell over"
         "|{his} {uncle} choked on {sweet}"
-        "|tears ran down {his} nose|the {kitchenwares} shook|{someone} began to hiccup|{someone} fell off a~ {vehicle0}"
+        "|tears ran down {his} nose|{few} {birds} flew up|{someone} began to hiccup|{someone} fell off a~ {vehicle0}"
     ),
 }
 

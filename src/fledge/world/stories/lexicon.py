@@ -187,6 +187,8 @@ FOODS: tuple[str, ...] = tuple(
     "pot of cream",
     "box of raisins",
 )
+SWEET = tuple(word_list("apple pear plum peach bun cake pie pancake biscuit tart muffin melon cherry fig grape waffle"))
+WARM = tuple(word_list("bun cake pie pancake tart muffin pretzel potato sausage egg waffle"))
 DISHES: tuple[str, ...] = ("stew", "pudding", "salad", "dumpling", "birthday cake", "fruit pie", "omelette", "pasty")
 BUILDS: tuple[str, ...] = ("tree house", "raft", "fort", "bird house", "scarecrow", "go-cart", "den", "swing")
 BUILD_PARTS: dict[str, str] = {

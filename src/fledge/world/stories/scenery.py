@@ -7,13 +7,13 @@ DETAILS: dict[str, str] = {
         "A~ {beast} was {beast_doing_fair} {near}.|{near}, {someone} was {doing_here}."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
         "|A~ {stranger} came by and greeted {someone}.|The air smelled of {smell_fair} and {smell_fair}."
-        "|Under the {trees} grew {colour} {flowers0} and {colour} {flowers0}."
+        "|Under the {trees} grew {colour} {flowers0} and {scent} {flowers0}."
         "|{few} {birds} were sitting on the {part_of_house} of the {building}."
         "|{few} {beasts} were resting under a~ {tree_adj} {tree}."
         "|A~ {insect_colour} {insect} sat on a~ {flower} and did not move.|Somebody {near} was {sound_here}."
-        "|A~ {vehicle} stopped at the {building}, and {someone} got out."
+        "|A~ {worn_car} {entered} stopped at the {building}, and {someone} got out."
         "|A~ {stranger} and {someone} were {doing_here}.|{few} {birds} sang in the {trees}."
-        "|A~ {stranger} went past with {few} {worn} {oddments} and nodded {speed}."
+        "|A~ {stranger} went past with {few} {worn} {oddments} and nodded to {someone}."
         "|Somebody had left a~ {ware} on the grass.|A~ {stranger} was showing a~ {ware} to {someone}."
         "|A~ {beast} had stolen some {dish} from {someone}."
         "|A~ {stranger} was quarrelling with {someone} about {cargo}."
@@ -27,7 +27,7 @@ DETAILS: dict[str, str] = {
         "A~ {beast} was {beast_doing_rough}.|{near}, {someone} was {doing_here}."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|Along the road came a~ {truck} full of {cargo}."
         "|The air smelled of {smell_rough} and {smell_rough}.|{few} {beasts} were {beast_doing_rough}."
-        "|A~ {vehicle} stopped at the {building}, and {someone} got out.|Somebody {near} was {sound_here}."
+        "|A~ {worn_car} {entered} stopped at the {building}, and {someone} got out.|Somebody {near} was {sound_here}."
         "|There was a light in the window of the {building}.|A~ {stranger} was {doing_here} at the {building}."
         "|A~ {stranger} and {someone} hurried past the {building}."
         "|The {part_of_house} of the {building} looked wet, and {few} {birds} were hiding below."
@@ -116,33 +116,35 @@ DETAILS: dict[str, str] = {
         "|It was a grey day, and a~ {beast} was {beast_doing_fair}."
     ),
     "i_sunny": (
-        "Outside the sun was shining on a~ {vehicle}.|The sun shone through the window onto a~ {ware}."
-        "|Outside it was warm, and {someone} was {doing_fair}.|A ray of sun fell on {few} {wares}."
+        "Outside, the sun was shining on a~ {vehicle}.|The sun shone through the window onto a~ {ware}."
+        "|Outside, it was warm, and {someone} was {doing_fair}.|A ray of sun fell on {few} {wares}."
         "|Through the window one could see {few} {birds} in the sunshine."
     ),
     "i_rainy": (
         "Rain ran down the window, and outside {someone} was {doing_rough}.|Rain drummed on the roof."
-        "|Outside it was raining, and a~ {beast} was {beast_doing_rough}.|Rain dripped through the roof onto a~ {ware}."
+        "|Outside, it was raining, and a~ {beast} was {beast_doing_rough}."
+        "|Rain dripped through the roof onto a~ {ware}."
         "|A~ {stranger} came in out of the rain and shook a~ {colour} {cloth}."
     ),
     "i_windy": (
-        "Outside the wind shook the {trees}.|The wind rattled the window and blew dust over {few} {wares}."
+        "Outside, the wind shook the {trees}.|The wind rattled the window and blew dust over {few} {wares}."
         "|The wind whistled in the chimney, and {few} {kitchenwares} rattled."
-        "|Outside the wind chased a~ {colour} {cloth} along the street."
+        "|Outside, the wind chased a~ {colour} {cloth} along the street."
         "|The wind was so strong that {someone} came in to rest."
     ),
     "i_snowy": (
-        "Outside the snow lay like {soft_thing}.|There were ice flowers on the window."
-        "|Outside it was snowing, and {someone} was {doing_rough}."
-        "|Outside {few} {birds} were hopping about in the snow.|A~ {stranger} came in with snow on a~ {colour} {cloth}."
+        "Outside, the snow lay like {soft_thing}.|There were ice flowers on the window."
+        "|Outside, it was snowing, and {someone} was {doing_rough}."
+        "|Outside, {few} {birds} were hopping about in the snow."
+        "|A~ {stranger} came in with snow on a~ {colour} {cloth}."
     ),
     "i_foggy": (
-        "Outside the fog was so thick that the {building} could not be seen.|Outside {someone} was lost in the fog."
+        "Outside, the fog was so thick that the {building} could not be seen.|Outside, {someone} was lost in the fog."
         "|The fog was so thick that the lamps were lit.|Through the fog outside came the sound of {few} {birds}."
-        "|Outside a~ {vehicle} went by in the fog."
+        "|Outside, a~ {vehicle} went by in the fog."
     ),
     "i_cloudy": (
-        "Outside grey clouds hung over the {trees}.|It was so cloudy outside that a~ {worn} lamp was lit."
+        "Outside, grey clouds hung over the {trees}.|It was so cloudy outside that a~ {worn} lamp was lit."
         "|Through the window one could see a cloud in the shape of a~ {tale_hero}."
         "|It was a grey day outside, and {someone} was {doing_fair}."
     ),
@@ -153,14 +155,14 @@ MUSING: dict[str, str] = {
     "muse": (
         "thought of {memory}|remembered {memory}|could not help thinking of {memory}"
         "|was wearing a~ {colour} {cloth} with {pattern}"
-        "|hummed a song about {tale}|told {himself} a story about {tale}|had dreamed of {tale} the night before"
+        "|hummed a song about {tale}|told {himself} a story about {tale}|had dreamed all night of {tale}"
         "|still had the taste of {dish} in {his} mouth|looked forward to {dish} and {sweet}|scratched {his} {part}"
         "|waved to {someone}, who was {doing_here}|said hello to {someone} and {someone}|nearly tripped over a~ {ware}"
         "|shared some {sweet} with {someone}|met {someone}, who told {him} about {tale}"
-        "|wondered whether {his} {uncle} would cook {dish} that evening|stopped to look at a~ {ware}"
+        "|wondered whether {his} {uncle} would cook {cooked} that evening|stopped to look at a~ {ware}"
         "|sneezed, and {someone} sneezed too|whistled a song about {tale}|made up a poem about {tale}"
         "|found some {sweet} in {his} pocket and was pleased|wished for a~ {stranger0} as a neighbour"
-        "|wondered what {someone} was doing with so many {oddments}|asked {someone} for the way to the {building}"
+        "|wondered what {someone} was doing with so many {oddments}|asked {someone} the way to the {building}"
         "|promised {someone} to bring some {sweet}"
         "|had been told by {his} {uncle} never to touch {wares}|let {someone} go past"
     ),
@@ -197,14 +199,14 @@ MEMORY: dict[str, str] = {
         "the {weekday} when {his} {uncle} had {past_deed}|the {season} when a~ {beast} had {beast_deed}"
         "|a story about {tale}|the smell of {smell_in} at {his} {uncle}'s house"
         "|the time when {few} {beasts} had {beast_deed}"
-        "|a holiday on a~ {boat}|the {stranger0} who had {past_deed}|the day when {someone} had {past_deed}"
+        "|a holiday {aboard}|the {stranger0} who had {past_deed}|the day when {someone} had {past_deed}"
         "|a~ {season} picnic with {dish} and {sweet}|a song about {tale}"
     ),
     "past_deed": (
-        "cooked {dish} for {many} {strangers}|bought a~ {vehicle}|painted the {part_of_house} {colour}"
+        "cooked {cooked} for {many} {strangers}|bought a~ {vehicle}|painted the {part_of_house} {colour}"
         "|lost {few} {oddments}"
         "|danced with {someone}|grown {many} {flowers}|fallen off a~ {vehicle}|sewn a~ {colour} {cloth} with {pattern}"
-        "|told everybody about {tale}|driven a~ {vehicle} into a puddle|slept on a~ {boat}|eaten {sweet} with {dish}"
+        "|told everybody about {tale}|driven a~ {vehicle} into a puddle|slept {aboard}|eaten {sweet} with {dish}"
         "|sold {cargo} to {someone}|learned the {music}|dressed up as a~ {tale_hero}|burned the {dish}"
         "|travelled by {vehicle0} to {town}|sung to {few} {beasts}|won a~ {ware} at a fair|broken a~ {ware}"
     ),

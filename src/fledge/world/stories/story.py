@@ -120,13 +120,18 @@ def tell(
     random = rng.random
     pieces: list[str] = []
     spans: list[tuple[int, int, tuple[Event, ...]]] = []
-    length = 0
+    length = since_weather = 0
     i, last = 0, len(events) - 1
     hero = events[0].A
     tables = teller.tables
     while i <= last:
         event = events[i]
         happened: tuple[Event, ...] = (event,)
+        new_paragraph = bool(pieces) and (
+            event.kind in ("go", "carry", "meet_at", "go_both", "lead") and random() < 0.6
+        )
+        if new_paragraph:
+            teller.new_paragraph()
         if event.kind in tables.talk and (event.kind not in tables.acts or random() < 0.6):
             text = teller.say(event)
         elif event.kind in tables.full or event.kind in ("weather", "end_wise"):
@@ -136,26 +141,25 @@ def tell(
             if joined:
                 i += 1
                 happened = (event, events[i])
-        new_paragraph = bool(pieces) and (
-            event.kind in ("go", "carry", "meet_at", "go_both", "lead") and random() < 0.6
-        )
         pieces.append("\n" if new_paragraph else " ") if pieces else None
         length += bool(spans)
         pieces.append(text)
         spans.append((length, length + len(text), happened))
         length += len(text)
         i += 1
-        if i <= last and happened[-1].kind != "sleep" and random() < detail:
+        since_weather = 0 if event.kind == "weather" else since_weather + 1
+        if i <= last and happened[-1].kind not in ("sleep", "fall") and random() < detail:
             place = teller.world.get(hero, "at")
             draw = random()
             if draw < 0.45:
                 extra = Event("muse", hero)
                 text = teller.narrate(extra, None)[0]
-            elif draw < 0.85:
+            elif draw < 0.8 or since_weather < 4:
                 extra = Event("scene", P=place)
                 text = teller.whole(extra)
             else:
                 extra = Event("weather", P=weather)
+                since_weather = 0
                 text = teller.whole(extra)
             pieces.extend((" ", text))
             spans.append((length + 1, length + 1 + len(text), (extra,)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 TAILS: dict[str, str] = {
-    "own_tail": "{from_whom}| that {marked}| and kept it {kept_where}| and {loved} it{more_than}",
+    "own_tail": "{from_whom}| that {marked}| and had brought it along with a~ {ware}| and {loved} it{more_than}",
     "hold_tail": (
         "|, and beside it lay {few} {wares}|, a present from {his} {uncle}"
         "|, bought from {someone} for {number} coins|, a present from {someone}"
@@ -19,10 +19,6 @@ TAILS: dict[str, str] = {
         "|had the name of a~ {stranger0} on it|once belonged to {his} {uncle}|{someone} had mended with {colour} string"
     ),
     "painted": "{flowers0}|stars|{birds0}|hearts|circles|{insects}|leaves|letters|dots|crosses",
-    "kept_where": (
-        "next to {his} bed|in a~ {worn} suitcase|close to {his} pillow|with {his} {few} {colour} {oddments}"
-        "|under a~ {worn_linen} {linen}|near a~ {ware}|in a drawer full of {oddments}"
-    ),
     "when_got": "last {season}|in {month}|one {weekday}|on {his} birthday|after a trip to {town}|for helping {someone}",
     "loved": "loved|liked|treasured|admired",
     "more_than": (
@@ -44,6 +40,11 @@ TAILS: dict[str, str] = {
         "| and thought of {tale}|, along a street full of {strangers} and {vehicle0_s}"
         "|, past a garden full of {trees}"
     ),
+    "walk_tail": (
+        "|, past {someone} and a~ {vehicle}|, humming a song about {tale}|, past the {building} and the {building}"
+        "|, past the house of {someone}|, past a garden full of {trees}"
+        "|, along a street full of {strangers} and {vehicle0_s}"
+    ),
     "vehicle0_s": "buses|trucks|bicycles|vans|coaches|trams|lorries|scooters|handcarts|tractors",
     "path_adj": "short|long|narrow|stony|sandy|winding|shady|steep|quiet",
     "_quick": "as quick as a hare|out of breath|with {feeling} eyes|still holding a~ {oddment}",
@@ -53,6 +54,9 @@ TAILS: dict[str, str] = {
         "| and laughed| and wrapped it in {wrapping}"
     ),
     "number_th": "first|second|third|fourth|fifth",
+    "still_tail": (
+        "| very {manner}| while {someone} {watched}| at the {number_th} try| with both hands| in front of {someone}"
+    ),
     "give_tail": (
         "| with a smile| with a bow| without a word| very {manner}|, wrapped in {wrapping}|, together with some {sweet}"
         "| in front of {someone}| while {someone} {watched}| and asked for nothing| and drank some {drink} with {bhim}"
@@ -72,10 +76,20 @@ TAILS: dict[str, str] = {
         ""
     ),
     "found_only": (
-        "there was only a~ {ware}|found nothing but {few} {wares}|there was nothing but {few} {birds}"
-        "|saw only {few} {wares} and some {rubbish}|{few} {birds} were all that {he} found"
+        "there was only a~ {found}|found nothing but {few} {found_many}|there was nothing but a~ {found}"
+        "|saw only {few} {found_many} and some {rubbish}|{few} {found_many} were all that {he} found"
         "|found only {sweet} and {rubbish}"
-        "|there was only a~ {beast}, which ran away|there was only a~ {ware} that belonged to {someone}"
+        "|there was only a~ {insect_colour} {insect}|there was only a~ {found} that belonged to {someone}"
+    ),
+    "found": "{worn} {kitchenware}|{colour} {kitchenware}|{worn} {trinket}|{colour} {trinket}",
+    "found_many": "{worn} {kitchenwares}|{colour} {kitchenwares}|{colour} {trinkets}|{worn} {trinkets}",
+    "trinket": (
+        "notebook|pencil|slipper|thimble|calendar|tambourine|harmonica|diary|magazine|hourglass|wallet|purse|bracelet"
+        "|earring|pair of glasses|hairbrush|toothbrush|sponge|yo-yo|domino|marble|ruler|eraser|paintbrush|horseshoe"
+    ),
+    "trinkets": (
+        "notebooks|pencils|slippers|thimbles|crayons|stamps|marbles|postcards|diaries|magazines|wallets|bracelets"
+        "|earrings|hairbrushes|sponges|dominoes|rulers|horseshoes|napkins|handkerchiefs|tea towels|pillowcases"
     ),
     "rubbish": "dust|old newspapers|crumbs|corks|string|sand|marbles|nutshells|wool|corn|straw|rags",
     "find_tail": (
@@ -95,6 +109,9 @@ TAILS: dict[str, str] = {
         " and went to sit under a~ {tree}| and kicked a~ {worn} milk can| after {number} hours| and sighed"
         "| and told {someone} about it| and sat down next to {someone}"
     ),
+    "upright": (
+        "lamp|candlestick|easel|tripod|globe|jug|kettle|milk can|coffee pot|pitchfork|shovel|statue|parasol|pepper mill"
+    ),
     "standing": (
         "{worn} suitcase|{vehicle}|{worn} milk can|pile of newspapers|{worn} wheelbarrow|{worn} armchair"
         "|{worn} footstool"
@@ -111,10 +128,10 @@ TAILS: dict[str, str] = {
     "soft_heap": "leaves|hay|straw|{linens}|{cloths}|moss|sand|wool|pine needles|sawdust",
     "fall_tail2": (
         " that woke {few} {beasts}| and covered {him} with {rubbish}| in front of {someone}| with a crash"
-        "| and knocked over a~ {ware}"
+        "| and knocked over a~ {worn} {upright}"
     ),
     "float_tail": (
-        "| past a~ {boat}| among the leaves| faster and faster| with {few} leaves on it| past {someone} on a~ {boat}"
+        "| past a~ {boat}| among the leaves| faster and faster| with {few} leaves on it| past {someone} {aboard}"
         "|, followed by {few} {birds}| towards {town}| and spun in circles"
     ),
     "sink_tail": (
@@ -128,6 +145,9 @@ TAILS: dict[str, str] = {
     "break_tail": (
         " into {number} pieces| with a loud crack| in front of {someone}| down the middle| and scared {few} {beasts}"
         "| while {someone} {watched}| next to a~ {ware}"
+    ),
+    "crack": (
+        " into {number} pieces| with a loud crack| in front of {someone}| down the middle| while {someone} {watched}"
     ),
     "mend_tail": (
         "| until it was as good as new| in {number} minutes|, and only {few} cracks could still be seen"
@@ -148,7 +168,7 @@ TAILS: dict[str, str] = {
     ),
     "share_tail": (
         ", with some {drink}|, {number} bites for each of them| next to {someone}"
-        "| and gave the crumbs to a~ {beast}| on a~ {worn_linen} blanket"
+        "| and gave the last bit to a~ {beast}| on a~ {worn_linen} blanket"
     ),
     "cook_tail": (
         "| with a pinch of {pinch}| with {pinch} and {pinch}| for {number} hours| and tasted it {number} times"
@@ -188,10 +208,11 @@ TAILS: dict[str, str] = {
     ),
     "grow_how": (
         "as tall as a~ {stranger0}|as high as a window|{number} inches tall and had {few} {colour} leaves"
-        "|a plant with {many} leaves and a~ {colour} flower|as high as a~ {vehicle0}"
+        "|a plant with {many} leaves on {few} twigs|as high as a~ {vehicle0}"
     ),
     "play_tail": (
-        " for {number} hours| near a~ {ware}| with {few} {strangers}| and thought of {tale}| while {someone} {watched}"
+        " for {number} hours| near a~ {ware}| in front of {few} {strangers}| and thought of {tale}"
+        "| while {someone} {watched}"
         "| for {a_while}| and told {someone} about it| until {someone} wanted to play too"
     ),
     "thank_how": (
@@ -208,13 +229,18 @@ TAILS: dict[str, str] = {
     ),
     "comfort_story": "a story about {tale}|a joke about {tale}|about {memory}",
     "sad_tail": (
-        " and did not even greet {someone}| and let {his} head hang| and wanted neither {sweet} nor {drink}"
-        "|, but then {someone} sat down next to {him}| and would not speak to {someone}"
-        "| and did not listen to {someone}"
+        " and let {his} head hang| and wanted neither {sweet} nor {drink}| for {number} minutes"
+        "| and stared at a~ {ware}"
+        "| and turned away from {someone}| and sat down next to {someone}| and leaned on {someone}"
+        "| and hid behind a~ {standing}"
     ),
     "sad_effect": (
         "{he} did not even greet {someone}|{number} tears ran down {his} nose|{he} forgot {his} {sweet}"
         "|even {someone} fell silent|{he} could not hear {someone} calling|{he} gave {his} {dish} to {someone}"
+    ),
+    "joy": (
+        "| and jumped over a~ {ware}| and spun around {number} times| and smiled at {someone}| and danced {speed}"
+        "| and sang {few} songs| and danced with {someone}| and clapped {number} times| and hugged {someone}"
     ),
     "glad_tail": (
         " and jumped over a~ {ware}| and sang {speed} about {tale}| and spun around {number} times"

@@ -50,7 +50,7 @@ TALK: dict[str, str] = {
     ),
     "thank": (
         "Thank you, you are as kind as {my} {uncle}.|Thank you so much!|How can I ever thank you?"
-        "|Thank you, and I will bake you {sweet} for {weekday}.|I am so glad that I could sing like a~ {bird0}."
+        "|Thank you, and I will bake you {baked} for {weekday}.|I am so glad that I could sing like a~ {bird0}."
         "|I thank you with all my heart.|Thank you a hundred times."
     ),
     "wish_for": (
@@ -62,7 +62,7 @@ TALK: dict[str, str] = {
         "|It is all right to be sad, for {my} {uncle} cries too."
     ),
     "invite": (
-        "Come and have {dish} with us.|Stay a while, for my {uncle} has made {dish}."
+        "Come and have {dish} with us.|Stay a while, for my {uncle} has made {cooked}."
         "|Will you eat {sweet} with me on {weekday}?"
     ),
 }
@@ -105,16 +105,19 @@ MORE: dict[str, str] = {
         "|I will carry your {cargo} for you.|There is none left in any shop."
     ),
     "agree": (
-        "I have another one at home.|My {uncle} gave it to me.|I got it from {someone}.|I only use it in {season}."
+        "I have another one at home.|I lent it to {someone} last {season}.|I have a~ {ware} as well."
+        "|I have no use for it this {season}."
         "|You once helped my {uncle}.|I was going to give it to {someone} anyway.|I like to help."
         "|You always share your {sweet}."
         "|I would rather have some {sweet}.|I have {few} more.|I would only forget it in a~ {vehicle}."
         "|My {uncle} taught me to share."
     ),
     "refuse": (
-        "My {uncle} gave it to me.|I got it from {someone}.|I have only this one.|I have promised it to {someone}."
-        "|You would only lose it.|I paid {many} coins for it.|I want to show it to {someone}.|Ask {someone}."
-        "|I have waited for it since {month}.|The last time I lent something, {someone} sat on it."
+        "My {uncle} would be cross.|I did not even let {someone} have it.|I have only this one."
+        "|I have promised it to {someone}."
+        "|You would only lose it.|I would not part with it for {many} coins.|I want to show it to {someone}."
+        "|Ask {someone}."
+        "|I had to wait {number} months for it.|The last time I lent something, {someone} sat on it."
         "|I need it on {weekday}."
     ),
     "price": (
@@ -145,7 +148,8 @@ MORE: dict[str, str] = {
         "|Even {someone} makes mistakes.|My {uncle} breaks something every {weekday}.|Come, have some {sweet} with me."
     ),
     "not_forgive": (
-        "My {uncle} gave it to me.|I got it from {someone}.|I loved it so much.|I had it for {number} years."
+        "My {uncle} will be so cross.|I was going to show it to {someone}.|I loved it so much."
+        "|I had it for {number} years."
         "|I do not want your {sweet}.|I told you to be careful.|I would not even forgive {someone}."
     ),
     "thank": (
@@ -158,7 +162,7 @@ MORE: dict[str, str] = {
     "wish_for": (
         "A~ {stranger} has one.|My {uncle} had one.|I have wanted one since {month}."
         "|I saw one in the window of a~ {stranger0}."
-        "|I dream of it every night.|I would give {many} {oddments} for it.|I have asked {someone} for it."
+        "|I dream of it every night.|I would give {many} {oddments} for it.|I have asked {someone} for one."
         "|Then I would be happier than a~ {stranger0} with {sweet}.|There was one on a~ {vehicle}, but it drove away."
         "|My {uncle} says that I must wait until {month}."
     ),
@@ -166,7 +170,7 @@ MORE: dict[str, str] = {
         "Here, have some {sweet}.|I will tell you about {tale}.|Let us sing a song about {tale}.|I will stay with you."
     ),
     "invite": (
-        "A~ {stranger} will come too.|My {uncle} cooked it.|Then I will tell you about {tale}."
+        "A~ {stranger} will come too.|My {uncle} will sing for us.|Then I will tell you about {tale}."
         "|There will be {drink} too."
     ),
 }
@@ -201,22 +205,24 @@ FRAME_RULES: dict[str, str] = {
     "asked": "asked",
     "how": (
         "| {manner_said}| in a~ {voice} voice| with some {sweet} in {his} mouth| with a~ {smile} smile"
-        "| without looking up from {his} {oddments}| after a deep breath| after {number} deep breaths"
+        "| after a bite of {sweet}| after a deep breath| after {number} deep breaths"
     ),
     "manner_said": "slowly|quietly|softly|gently|calmly|carefully|politely|solemnly|quickly",
-    "collar": "collar|sleeves|hair|pockets|buttons",
+    "collar": "collar|sleeves|hair|cuffs|spectacles",
+    "lean_on": "shovel|pitchfork|spade|suitcase|wheelbarrow|armchair|pickaxe|sledgehammer",
     "voice": "low|high|soft|deep|shaky|small|loud|bright|sleepy|hoarse|clear|solemn",
     "smile": "broad|shy|friendly|crooked|tired|warm|little|polite|sleepy|clever",
     "gesture": (
         "scratched {his} {part}|pointed at a~ {ware}|looked up at {few} {birds}|put down a~ {ware}|smiled|made a bow"
         "|wiped {his} {part}|straightened {his} {collar}|coughed {number} times|nodded {number} times"
         "|chewed on some {sweet}"
-        "|took a sip of {drink}|took {number} deep breaths|leaned on a~ {ware}|waved to {someone}"
+        "|took a sip of {drink}|took {number} deep breaths|leaned on a~ {worn} {lean_on}|dusted a~ {worn} {oddment}"
     ),
     "gesturing": (
         "scratching {his} {part}|pointing at a~ {ware}|looking up at {few} {birds}|putting down a~ {ware}"
         "|wiping {his} {part}"
-        "|chewing on some {sweet}|nodding {number} times|leaning on a~ {ware}|waving to {someone}|pouring some {drink}"
+        "|chewing on some {sweet}|nodding {number} times|leaning on a~ {worn} {lean_on}|dusting a~ {worn} {oddment}"
+        "|pouring some {drink}"
         "|straightening {his} {collar}|with a~ {ware} in {his} hands"
     ),
 }

@@ -8,12 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fledge.world.stories import lexicon
-from fledge.world.stories.grammar import FAIR, IN, ROUGH, Slot, Wording, articles, expand
+from fledge.world.stories.grammar import FAIR, IN, ROUGH, Wording, expand
+from fledge.world.stories.phrasing import (
+    CLOSED,
+    COMPANY,
+    PASSER_BY,
+    POINTING,
+    THING_BESIDE,
+    TWICE,
+    awkward,
+    crowds,
+    says,
+    sentence,
+)
 from fledge.world.stories.reference import Focus
 from fledge.world.stories.rules import Event, World
 from fledge.world.stories.talk import FRAME_OF, MORE
 from fledge.world.stories.wordings import Wordings
-from fledge.world.stories.words import WORDS
 
 OBLIQUE = {"he": "him", "she": "her"}
 POSSESSIVE = {"he": "his", "she": "her"}
@@ -30,7 +41,12 @@ LIKENED = frozenset(
 )
 # what is asked for to be used and given back; other things are asked for to be kept
 LENT = frozenset((*lexicon.REACHERS, *lexicon.MENDERS, *lexicon.NETS))
-UNTIMED = frozenset(lexicon.word_list("own muse hold need tend"))
+UNTIMED = frozenset(
+    lexicon.word_list("own muse hold need tend wake sad_lost sad_broken sad_refused sad_gone thank glad_have")
+)
+UNSOUGHT = frozenset(lexicon.word_list("see meet meet_at find find_funny give_up guard block too_high"))
+IDLE = frozenset(lexicon.word_list("hero weather scene muse"))
+FORGOTTEN_AFTER = 2  # sentences without a name after which no pronoun means somebody any more
 SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
 
@@ -69,6 +85,13 @@ class Teller:
         self.subject = ""
         self.crowded = False  # whether somebody has been named since whom a pronoun could mean as well
         self.here = ""  # the place of the last event that named one
+        self.begun = False  # whether something has happened that "then" could follow
+        self.last = ""  # the kind of the last event
+        self.unnamed = 0  # sentences since the other person was named
+        self.busy: set[str] = set()  # whose doings have been told
+        self.endings: set[str] = set()  # the last words of the clauses told
+        self.speaker = ""  # who said the last sentence
+        self.weekday = "?"
 
     # slots --------------------------------------------------------------------------------------------------------
 
@@ -158,7 +181,7 @@ class Teller:
     def pick(self, alternatives: tuple[Wording, ...]) -> Wording:
         if self.prefer:
             for form in self.prefer:
-                fitting = [w for w in alternatives if _says(w, form)]
+                fitting = [w for w in alternatives if says(w, form)]
                 if fitting:
                     return fitting[int(self.random() * len(fitting))]
         wording = alternatives[int(self.random() * len(alternatives))]
@@ -176,7 +199,7 @@ class Teller:
             out: list[str] = []
             expand(wording, fill or self.fill, self.random, out, self.where())
             text = "".join(out)
-            if not _TWICE.search(text):
+            if not TWICE.search(text) and not (self.speaking and self.weekday in text):
                 break
         return text
 
@@ -195,10 +218,27 @@ class Teller:
             self.here = event.P
         self.people, self.named = [], []
 
-    def end(self, event: Event, subject: str) -> None:
+    def end(self, event: Event, subject: str, text: str) -> None:
         others = [person for person in self.people if person != subject]
-        self.focus = self.focus.after(subject, others, self.named)
+        before = self.focus.other
+        focus = self.focus.after(subject, others, self.named)
+        self.unnamed = self.unnamed + 1 if focus.other == before and before not in others else 0
+        if self.unnamed >= FORGOTTEN_AFTER:
+            focus = focus._replace(other="")
+        self.focus = focus
+        self.look_beside(text)
         self.world.apply(event)
+        self.begun = self.begun or event.kind not in IDLE
+        self.last = event.kind
+        self.speaker = ""
+
+    def look_beside(self, text: str) -> None:
+        """No "it" where another thing has come into view."""
+        if self.focus.thing and THING_BESIDE.search(text):
+            self.focus = self.focus._replace(thing="")
+
+    def new_paragraph(self) -> None:
+        self.focus = self.focus._replace(other="")
 
     def subject_of(self, person: str) -> str:
         gender = self.cast.genders[person]
@@ -209,35 +249,56 @@ class Teller:
             return gender
         return self.cast.names[person]
 
-    def clause(self, event: Event) -> str:
+    def clause(self, event: Event, *, joined: bool = False) -> str:
+        """What the subject does; "" where it cannot be said without an "and" of its own and is to be ``joined``."""
         self.begin(event)
-        text = self.words(self.pick(self.tables.fitting(self.tables.acts, event.kind, self.where())))
-        self.end(event, event.A)
+        wordings = self.tables.fitting(self.tables.acts, event.kind, self.where())
+        for _ in range(6):
+            self.people, self.named = [], []
+            text = self.words(self.pick(wordings))
+            ending = " ".join(text.split(" ")[-3:])
+            if (
+                not awkward(text, event.kind, self.last)
+                and not (joined and " and " in text)
+                and ending not in self.endings
+            ):
+                break
+        if joined and " and " in text:
+            return ""
+        if event.kind in ("meet", "meet_at") and " was " in text:
+            self.busy.add(event.B)
+        self.endings.add(ending)
+        self.end(event, event.A, text)
         return text
 
     def narrate(self, event: Event, following: Event | None) -> tuple[str, bool]:
         """One sentence for the event, and whether it took in the following one as well."""
         random, rules = self.random, self.tables.grammar.rule
         lead = ""
-        if random() < 0.33 and event.kind not in UNTIMED:
+        if self.begun and random() < 0.33 and event.kind not in UNTIMED:
             self.event = event
             lead = self.words(self.pick(rules("but" if event.kind in SUDDEN else "then"))) + " "
-            self.crowded = self.crowded or bool(_COMPANY.match(lead))
+            self.crowded = self.crowded or bool(COMPANY.match(lead))
+            self.look_beside(lead)
         subject = self.subject_of(event.A)
         text = self.clause(event)
-        if lead.startswith(("While", "In front", "When", "Just as")) and (" while " in text or " in front " in text):
+        if lead.startswith(("While", "In front", "When", "Just as", "As soon")) and any(
+            w in text for w in (" while ", " in front ", " when ", " before ")
+        ):
+            lead = ""
+        if ("minutes" in lead and " minutes" in text) or (lead == "So " and event.kind in UNSOUGHT):
             lead = ""
         joined = False
         if (
             following is not None
             and following.A == event.A
             and following.kind in JOINABLE
-            and "," not in text
-            and not any(w in text for w in (" and ", " while ", " who ", " until "))
+            and not CLOSED.search(text)
             and random() < 0.75
         ):
-            text += " and " + self.clause(following)
-            joined = True
+            more = self.clause(following, joined=True)
+            joined = bool(more)
+            text += " and " + more if more else ""
         elif (
             event.kind in LIKENED
             and random() < 0.4
@@ -260,7 +321,8 @@ class Teller:
             )
         ):
             text += self.words(self.pick(self.tables.likeness))
-        self.crowded = _crowds(text)
+        self.crowded = crowds(text)
+        self.look_beside(lead + text)
         return sentence(f"{lead}{subject} {text}."), joined
 
     def whole(self, event: Event) -> str:
@@ -273,14 +335,17 @@ class Teller:
         if event.kind == "weather" and lexicon.PLACES[self.here][2]:
             kind += "/in"
         alternatives = self.tables.full[kind]
+        if kind == "scene":
+            alternatives = self.tables.grammar.rule("view_here").readings[self.where()]  # type: ignore[attr-defined]
         text = self.words(self.pick(alternatives))
+        if kind == "hero":
+            self.busy.add(event.A)
+            self.weekday = next((word for word in re.findall(r"\w+day\b", text)), "?")
         subject = event.A
         if event.kind == "hold":
             subject, self.people = event.B, []
-        elif "{A}" in text:
-            subject = ""
-        self.end(event, subject)
-        self.crowded = bool(_PASSER_BY.search(text)) if event.kind in ("scene", "weather") else _crowds(text)
+        self.end(event, subject, text)
+        self.crowded = bool(PASSER_BY.search(text)) if event.kind in ("scene", "weather") else crowds(text)
         return sentence(text)
 
     def say(self, event: Event) -> str:
@@ -297,7 +362,7 @@ class Teller:
         if event.kind in MORE and random() < 0.7:
             more = sentence(self.words(self.pick(rules(f"more_{event.kind}"))))
             # a question ends the speech, but where "it" would stand before what it means
-            last = content[-1] == "?" and not _POINTING.search(more)
+            last = content[-1] == "?" and not POINTING.search(more)
             content = f"{more} {content}" if last else f"{content} {more}"
         opener = random()
         if not known:
@@ -307,7 +372,12 @@ class Teller:
         self.speaking = False
         self.people, self.named = [], []
         asks = content[-1] == "?"
-        frame = self.pick(self.tables.frames["ask" if asks else FRAME_OF.get(event.kind, "tell")])
+        frames = self.tables.frames["ask" if asks else FRAME_OF.get(event.kind, "tell")]
+        for _ in range(6):
+            frame = self.pick(frames)
+            again = frame[0] != "A" and self.speaker == event.A
+            if not again and not (event.A in self.busy and says(frame, "stopped")):
+                break
         self.subject = self.subject_of(event.A) if known and frame[0] == "A" else self.cast.names[event.A]
         comma = content[:-1] + "," if content[-1] == "." else content
         spoken = {"Q": content, "Qc": comma}
@@ -315,43 +385,7 @@ class Teller:
         self.crowded = False
         self.people = [event.B]
         self.named = content_things
-        self.end(event, event.A)
+        self.end(event, event.A, "")
+        self.busy.add(event.A)
+        self.speaker = event.A
         return sentence(text)
-
-
-# leads that name somebody, and clauses with another subject than the sentence
-_COMPANY = re.compile(r"After a (?:short talk|nod)|When |While |Just as |In front of |As soon as ", re.IGNORECASE)
-_ANOTHER = re.compile(r"(?:, (?:and|but|where|exactly)\b|\bwho\b).*")
-_PASSER_BY = re.compile(
-    r"\b(?:Mr|Mrs|Miss|[Ss]omebody|[Ss]omeone|{})\b".format(
-        "|".join(WORDS[name] for name in ("stranger0", "beast0", "bird0", "insect")).rstrip("|")
-    )
-)
-_POINTING = re.compile(r"\b(?:it|one|none)\b")
-# the same thing named twice in one breath: "moss and moss", "a drum and an old drum"
-_TWICE = re.compile(r"\b(\w{4,}) (?:and|or|nor|with|about) (?:some |the |an? |a~ )?(?:\w+ )?\1s?\b")
-
-
-def sentence(text: str) -> str:
-    text = articles(text)
-    if text[0] == '"':
-        return '"' + text[1].upper() + text[2:]
-    return text[0].upper() + text[1:]
-
-
-def _crowds(text: str) -> bool:
-    """Whether somebody who passes by is the subject of a clause at the end."""
-    clause = _ANOTHER.search(text)
-    return clause is not None and _PASSER_BY.search(clause[0]) is not None
-
-
-def _says(wording: Wording, form: str) -> bool:
-    for part in wording:
-        if isinstance(part, Slot):
-            continue
-        if isinstance(part, str):
-            if form in part.replace(",", " ").split():
-                return True
-        elif len(part) < 12 and any(_says(w, form) for w in part):
-            return True
-    return False

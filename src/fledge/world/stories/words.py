@@ -84,8 +84,8 @@ WORDS: dict[str, str] = {
         "|socks|skirts|scarves|sheets|curtains|napkins|mittens|vests|capes"
     ),
     "pattern": (
-        "{colour} spots|{colour} stripes|{colour} stars|{number} {colour} pockets|{colour} squares|a~ {colour} collar"
-        "|{colour} sleeves|{number} {colour} buttons|{colour} hearts|a~ {colour} zip"
+        "{colour} spots|{colour} stripes|{colour} stars|{number} {colour} pockets|{colour} squares|a~ {colour} hem"
+        "|{colour} flowers|{number} {colour} buttons|{colour} hearts|a~ {colour} lining"
     ),
     # animals
     "bird0": (
@@ -100,7 +100,7 @@ WORDS: dict[str, str] = {
     ),
     "bird_adj": (
         "small|young|bright|noisy|plump|shy|cheeky|brown|grey|little|hungry|speckled|nosy|lively|white|black"
-        "|quick|tame|proud|round|fluffy|red-breasted|long-legged|yellow"
+        "|quick|tame|proud|round|fluffy|plain|thirsty|busy|sleepy"
     ),
     "bird": "{bird0}|{bird_adj} {bird0}",
     "birds": "{birds0}|{bird_adj} {birds0}",
@@ -254,14 +254,15 @@ WORDS: dict[str, str] = {
         "|splendid|modern|antique|wobbling|speeding|parked|dented|well-kept|patched|striped|ancient|gleaming"
         "|dirty|polished"
     ),
-    "truck0": (
-        "truck|van|handcart|lorry|trolley|trailer|delivery van|sleigh|wheelbarrow|barrow|milk float|freight car"
-    ),
+    "truck0": ("truck|van|handcart|lorry|trolley|trailer|delivery van|sleigh|wheelbarrow|barrow|milk float|hay cart"),
     "truck": "{colour} {truck0}|{worn_car} {truck0}|{worn_car} {colour} {truck0}",
-    "boat": (
-        "ship|barge|ferry|canoe|steamer|sailing boat|rowing boat|fishing boat|houseboat|tugboat|submarine|yacht"
-        "|lifeboat|paddle steamer|gondola|whaler|schooner|trawler|galleon|kayak|dinghy|frigate"
+    "boat": "{small_boat}|{ship}|{ship}|{ship}",
+    "small_boat": "canoe|rowing boat|submarine|lifeboat|gondola|kayak|dinghy",
+    "ship": (
+        "ship|barge|ferry|steamer|sailing boat|fishing boat|houseboat|tugboat|yacht|paddle steamer|whaler|schooner"
+        "|trawler|galleon|frigate"
     ),
+    "aboard": "in a~ {small_boat}|on a~ {ship}",
     "cargo": (
         "apples|turnips|hay|pumpkins|carrots|firewood|potatoes|cabbages|milk cans|carpets|suitcases|sand|straw"
         "|barrels|melons|leaves|pears|onions|chairs|parcels|flour|coal|fish|roses|cheese|tulips|plums|pianos"
@@ -277,15 +278,20 @@ WORDS: dict[str, str] = {
         "|raspberry lemonade|iced tea|malt coffee|rose-hip tea|camomile tea|chicken broth|warm milk"
         "|ginger beer|barley water|tomato juice|soda water"
     ),
-    "dish": (
-        "porridge|noodles|toast|rice|pea soup|scrambled eggs|baked beans|oatmeal|custard|fried fish|stewed apples"
-        "|rye bread|mashed turnips|leek soup|fried mushrooms|spinach|lentils|macaroni|tomato soup|boiled potatoes"
-        "|roast chestnuts|cheese on toast|meatballs|fish pie|pickled herring"
+    "dish": "{cooked}|{cooked}|{cooked}|{cooked}|{cooked}|{cold_dish}",
+    "cold_dish": ("toast|rye bread|pickled herring|cold ham|smoked trout|prawns|pea pods|cucumber sandwiches|muesli"),
+    "cooked": (
+        "porridge|noodles|rice|pea soup|scrambled eggs|baked beans|oatmeal|custard|fried fish|stewed apples"
+        "|mashed turnips|leek soup|fried mushrooms|spinach|lentils|macaroni|tomato soup|boiled potatoes"
+        "|roast chestnuts|cheese on toast|meatballs|fish pie"
         "|lentil soup|grilled sausages|roast chicken|mutton chops"
         "|mushroom risotto|spaghetti|dumplings|sauerkraut|cauliflower|fried potatoes"
         "|boiled eggs|barley soup|crab cakes|chicken wings|stuffed peppers|corn fritters|rice pudding|pancakes"
-        "|cold ham|smoked trout|salmon|prawns|pea pods|asparagus|creamed spinach|baked apples|cucumber sandwiches"
-        "|vegetable curry|goulash|muesli|waffles|semolina"
+        "|salmon|asparagus|creamed spinach|baked apples|vegetable curry|goulash|waffles|semolina"
+    ),
+    "baked": (
+        "gingerbread|shortbread|sponge cake|doughnuts|cinnamon rolls|almond biscuits|chocolate cake|marble cake"
+        "|jam tarts|sponge fingers|ginger biscuits|custard tarts|macaroons|brownies|eclairs|cream puffs|honey cakes"
     ),
     "sweet": (
         "toffee|fudge|jelly|ice cream|gingerbread|chocolate|marzipan|whipped cream|honeycomb|nougat|liquorice"
