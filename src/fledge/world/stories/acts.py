@@ -35,7 +35,7 @@ ACTS: dict[str, str] = {
     ),
     "take": (
         "[took|grabbed|lifted|reached for] {X}{take_tail}|picked {X} up{take_tail}"
-        "|put {X} under {his} arm{take_tail}|bent down and took {X}{still_tail}"
+        "|put {X} under {his} arm[| very {manner}| while {someone} {watched}]|bent down and took {X}{still_tail}"
     ),
     "give": (
         "gave {X} to {B}{give_tail}|handed {X} to {B}{give_tail}|held {X} out, and {Bn} took it"
@@ -119,7 +119,10 @@ ACTS: dict[str, str] = {
         "used {Y} to get {X} out of the water{take_tail}|got {X} out of the water with {Y}{take_tail}"
         "|pulled {X} ashore with {Y}{take_tail}"
     ),
-    "swim_out": ("swam out and brought {X} back{take_tail}|jumped into the water and swam after {X} until it was safe"),
+    "swim_out": (
+        "swam out and brought {X} back[| very {manner}| while {someone} {watched}| in front of {someone}]"
+        "|jumped into the water and swam after {X} until it was safe"
+    ),
     "sink": (
         "watched {X} sink{sink_tail}|saw {X} go down in the deep water{sink_tail}"
         "|could only watch as {X} sank{sink_tail}"

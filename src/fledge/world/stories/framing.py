@@ -164,7 +164,7 @@ LEADS: dict[str, str] = {
         "Then|So|Soon|After that|A little later|Next|Right away|After {number} minutes|After a while|Half an hour later"
         "|After some {drink},|When {few} {birds} had flown by,|As soon as a~ {vehicle} had gone past,"
         "|As soon as {few} {beasts} were gone,|When {someone} had gone past,|After a short talk with {someone},"
-        "|After a song about {tale},|While {someone} was {doing_here},|After a few bites of {sweet},"
+        "|After a song about {tale},|While {someone} was {doing_here},|After a few bites of {baked},"
         "|After a nod from {someone},"
     ),
     "but": (

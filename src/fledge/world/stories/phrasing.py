@@ -26,7 +26,10 @@ THING_BESIDE = re.compile(
         "|".join(WORDS[name] for name in ("kitchenware", "linen", "oddment", "tool", "vehicle0", "small_boat", "ship"))
     )
 )
-AWKWARD = re.compile(r"took the [\w-]+ (?:path|road|way) into |searched on ")
+AWKWARD = re.compile(
+    r"took the [\w-]+ (?:path|road|way) into |searched on "
+    r"|cut .*\b(?:bowl|jar|bottle|pot|bag|box) of |.*\b(?:bowl|jar|bottle|pot) of .* bites"
+)
 _COLLIDED = re.compile(r"(?:bumped|ran) into |came across ")
 
 

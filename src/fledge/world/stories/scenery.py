@@ -89,7 +89,8 @@ DETAILS: dict[str, str] = {
         "Snow lay on the {part_of_house} of the {building} like {soft_thing}."
         "|It was snowing, and {few} {beasts} had left their tracks."
         "|A~ {snow_adj} snowman in a~ {colour} {cloth} stood at the {building}."
-        "|The snow was so deep that a~ {vehicle} was stuck in it.|{few} icicles hung from the {part_of_house}."
+        "|The snow was so deep that a~ {vehicle} was stuck in it."
+        "|{few} icicles hung from the {part_of_house} of the {building}."
         "|It was a white and cold day, and {someone} was {doing_rough}."
         "|A~ {stranger} was clearing the snow from a~ {truck}.|Snowflakes settled on the back of a~ {beast}."
     ),

@@ -30,7 +30,7 @@ TAILS: dict[str, str] = {
         "|, who was {doing_here}|, who was {doing_here}|, who had just met {someone}|, who smelled of {smell_in}"
         "| in a~ {colour} {cloth}|, who looked {feeling}|, who was on the way to {someone}"
         "|, who was carrying {few} {wares}"
-        "|, who was telling {someone} about {tale}|, who had lived next to a~ {stranger0} for {many} years"
+        "|, who was telling {someone} about {tale}|, who had lived next to a~ {stranger0} for {number} years"
     ),
     "feeling": "tired|merry|worried|sleepy|busy|hungry|cold|pleased|lost in thought|bored|cheerful",
     "go_tail": (
@@ -177,7 +177,7 @@ TAILS: dict[str, str] = {
     "pan": "frying pan|saucepan|kettle|copper pan|pot",
     "pinch": "salt|pepper|cinnamon|mint|parsley|ginger|vanilla|mustard|thyme|garlic|nutmeg",
     "build_tail": (
-        "|, {number} feet high| with {few} {colour} {painted} painted on it| in {number} hours| between two {trees}"
+        "|, {number} feet high|, with {few} {colour} {painted} painted on it| in {number} hours| between two {trees}"
         "| and asked {someone} to look at it| with the help of {someone}|, as {his} {uncle} had taught {him}"
     ),
     "use_tail": (
@@ -217,7 +217,7 @@ TAILS: dict[str, str] = {
     ),
     "thank_how": (
         "{number} times|with all {his} heart|and gave {bhim} {few} {colour} {flowers0}|and promised {bhim} some {sweet}"
-        "|with a deep bow|with a song about {tale}|and gave {bhim} {few} {wares}"
+        "|with a deep bow|with a song about {tale}|and gave {bhim} {few} {found_many}"
     ),
     "hug_tail": (
         "| and gave {bhim} some {sweet}| and hummed a song about {tale}| while {someone} {watched}"

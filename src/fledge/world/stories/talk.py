@@ -105,7 +105,7 @@ MORE: dict[str, str] = {
         "|I will carry your {cargo} for you.|There is none left in any shop."
     ),
     "agree": (
-        "I have another one at home.|I lent it to {someone} last {season}.|I have a~ {ware} as well."
+        "I have another one at home.|I lent it to {someone} last {season}.|I would rather have a~ {ware}."
         "|I have no use for it this {season}."
         "|You once helped my {uncle}.|I was going to give it to {someone} anyway.|I like to help."
         "|You always share your {sweet}."
@@ -205,7 +205,7 @@ FRAME_RULES: dict[str, str] = {
     "asked": "asked",
     "how": (
         "| {manner_said}| in a~ {voice} voice| with some {sweet} in {his} mouth| with a~ {smile} smile"
-        "| after a bite of {sweet}| after a deep breath| after {number} deep breaths"
+        "| after a bite of {baked}| after a deep breath| after {number} deep breaths"
     ),
     "manner_said": "slowly|quietly|softly|gently|calmly|carefully|politely|solemnly|quickly",
     "collar": "collar|sleeves|hair|cuffs|spectacles",
@@ -215,13 +215,13 @@ FRAME_RULES: dict[str, str] = {
     "gesture": (
         "scratched {his} {part}|pointed at a~ {ware}|looked up at {few} {birds}|put down a~ {ware}|smiled|made a bow"
         "|wiped {his} {part}|straightened {his} {collar}|coughed {number} times|nodded {number} times"
-        "|chewed on some {sweet}"
+        "|chewed on some {baked}"
         "|took a sip of {drink}|took {number} deep breaths|leaned on a~ {worn} {lean_on}|dusted a~ {worn} {oddment}"
     ),
     "gesturing": (
         "scratching {his} {part}|pointing at a~ {ware}|looking up at {few} {birds}|putting down a~ {ware}"
         "|wiping {his} {part}"
-        "|chewing on some {sweet}|nodding {number} times|leaning on a~ {worn} {lean_on}|dusting a~ {worn} {oddment}"
+        "|chewing on some {baked}|nodding {number} times|leaning on a~ {worn} {lean_on}|dusting a~ {worn} {oddment}"
         "|pouring some {drink}"
         "|straightening {his} {collar}|with a~ {ware} in {his} hands"
     ),

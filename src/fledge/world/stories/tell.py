@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from fledge.world.stories import lexicon
 from fledge.world.stories.grammar import FAIR, IN, ROUGH, Wording, expand
+from fledge.world.stories.kinds import IDLE, JOINABLE, LENT, LIKENED, SUDDEN, UNSOUGHT, UNTIMED
 from fledge.world.stories.phrasing import (
     CLOSED,
     COMPANY,
@@ -29,25 +30,7 @@ from fledge.world.stories.wordings import Wordings
 OBLIQUE = {"he": "him", "she": "her"}
 POSSESSIVE = {"he": "his", "she": "her"}
 REFLEXIVE = {"he": "himself", "she": "herself"}
-# kinds whose subject may carry on into a second clause of the same sentence
-JOINABLE = frozenset(
-    lexicon.word_list("""
-    take give show carry hide search find lend bring_back eat play thank glad_have mend dry climb sing
-    dance follow comfort share wait sleep fish_out reach pull_down swap pay tend plant
-    """)
-)
-LIKENED = frozenset(
-    lexicon.word_list("go take carry hide give find climb dance sing follow eat mend dry wash lend lead")
-)
-# what is asked for to be used and given back; other things are asked for to be kept
-LENT = frozenset((*lexicon.REACHERS, *lexicon.MENDERS, *lexicon.NETS))
-UNTIMED = frozenset(
-    lexicon.word_list("own muse hold need tend wake sad_lost sad_broken sad_refused sad_gone thank glad_have")
-)
-UNSOUGHT = frozenset(lexicon.word_list("see meet meet_at find find_funny give_up guard block too_high"))
-IDLE = frozenset(lexicon.word_list("hero weather scene muse"))
 FORGOTTEN_AFTER = 2  # sentences without a name after which no pronoun means somebody any more
-SUDDEN = frozenset(lexicon.word_list("lose break fly_off float fall snatch collapse sink wither quarrel"))
 
 
 @dataclass
@@ -286,7 +269,11 @@ class Teller:
             w in text for w in (" while ", " in front ", " when ", " before ")
         ):
             lead = ""
-        if ("minutes" in lead and " minutes" in text) or (lead == "So " and event.kind in UNSOUGHT):
+        if (
+            text.startswith("spent ")
+            or ("minutes" in lead and " minutes" in text)
+            or (lead == "so " and event.kind in UNSOUGHT)
+        ):
             lead = ""
         joined = False
         if (

@@ -313,7 +313,7 @@ WORDS: dict[str, str] = {
         "cut grass|hay|wild mint|lavender|warm earth|{flowers}|pine needles|smoke|honey|fresh bread|clover|thyme"
     ),
     "smell_rough": (
-        "smoke|moss|pine needles|wet wool|fresh bread|firewood|roast chestnuts|coal|wet stone|hot soup|cold air"
+        "smoke|moss|pine needles|wet wool|fresh bread|firewood|roast chestnuts|coal|wet stone|hot soup|wet leaves"
     ),
     "sound_all": "laughing|whistling|singing|sneezing|coughing|humming|snoring",
     "sound_in": "hammering|washing up|playing the trumpet|sweeping|practising the banjo|sharpening knives",
