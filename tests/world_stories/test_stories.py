@@ -147,6 +147,9 @@ FAULTS = {
     "a drink or a bag cut in two": r"\bcut the (?:[\w-]+ )*(?:bowl|jar|bottle|pot|bag|box) of",
     "so before what nobody sought": r"(?:^|[.] )So \w+ (?:came across|met|ran into|bumped into|spotted) ",
     "chewing what melts": r"\b(?:chew(?:ed|ing) on some|bites? of) (?:whipped cream|ice cream|jelly|sherbet)",
+    "two times for one act": r"(?:^|[.] )(?:While|When|Just as|As soon as) [^.\"]*"
+        r", (?:(?! and )[^.,\"])* (?:while|when|before) ",
+    "three verbs in a chain": r"\b(?:lay down|curled up|slipped) and (?:slept|fell down)[^.,]* and (?:dreamed|bumped)",
     "outside without a comma": r"(?:^|[.] )Outside [a-z]",
     "two times for one sleep": r"\bfor a while for\b",
     "garments with what they lack": r"\b(?:waistcoat|vest|cape|poncho)s? with \w+(?: \w+)? sleeves",

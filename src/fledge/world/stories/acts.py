@@ -97,7 +97,8 @@ ACTS: dict[str, str] = {
     ),
     "climb": "climbed up{climb_tail}|began to climb{climb_tail}|climbed higher and higher{climb_tail}",
     "fall": (
-        "slipped and fell down{fall_tail}|fell{fall_tail}|lost {his} grip and fell{fall_tail}"
+        "slipped and fell down[ into a heap of {soft_heap}|, right next to {someone}| in front of {someone}]"
+        "|fell{fall_tail}|lost {his} grip and fell{fall_tail}"
         "|tumbled down{fall_tail}|held on to a dry twig, which broke, and fell{fall_tail}"
     ),
     "pull_down": (
@@ -183,14 +184,16 @@ ACTS: dict[str, str] = {
         "|stood in front of {X} and {laughed}{use_tail}|was very proud of {X}{use_tail}"
     ),
     "collapse": "leaned on {X}, and it fell down with a crash{fall_tail2}|touched {X}, and it came apart{fall_tail2}",
-    "plant": "planted {X} {S}{plant_tail}|dug a hole {S} and planted {X}{plant_tail}",
+    "plant": (
+        "planted {X} {S}{plant_tail}|dug a hole {S} and planted {X}[|, {number} inches deep| while {someone} {watched}]"
+    ),
     "tend": (
         "watered {X} every {morning_word} for {number} days|gave {X} water and pulled out the weeds around it"
         "|took care of {X} for {number} days and sang to it about {tale}|built a little roof over {X}"
         "|kept the {birds} away from {X} for {number} days|gave {X} a~ {pouring} of water every {morning_word}"
     ),
     "sleep": (
-        "lay down and slept{sleep_tail}|curled up and slept{sleep_tail}"
+        "lay down and slept{rest_tail}|curled up and slept{rest_tail}"
         "|was so tired that {he} fell asleep{sleep_tail}"
         "|slept for a while[ next to {someone}| and dreamed of {tale}| on a heap of {soft_heap}]"
     ),

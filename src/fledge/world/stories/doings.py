@@ -8,7 +8,8 @@ DOINGS: dict[str, str] = {
         "drinking {drink}|eating {dish}|eating {sweet}|counting {oddments}|humming a song about {tale}"
         "|talking to {someone}|telling {someone} about {tale}|mending a~ {ware}|polishing {metal}"
         "|sorting {colour} and {colour} {oddments}|packing {small_wares} into a~ {worn} suitcase"
-        "|learning a poem about {tale}|looking for a~ lost {oddment}|drawing {tale}|trying on a~ {colour} {cloth}"
+        "|learning a poem about {tale}|looking for a~ lost {oddment}|making a drawing of {tale}"
+        "|trying on a~ {colour} {cloth}"
         "|practising the {music}|waiting for {someone}|painting a~ {oddment} {colour}"
     ),
     "doing_in": (

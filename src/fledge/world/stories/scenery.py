@@ -42,7 +42,7 @@ DETAILS: dict[str, str] = {
         "|There was dust on the {kitchenwares} and on a~ {ware}."
         "|In one corner lay a~ {ware}, and in the other {few} {wares}."
         "|Through the window one could see a~ {vehicle} and {someone}."
-        "|A~ {beast} was {beast_doing_in}.|A~ {stranger} was {doing_here} {near_in}."
+        "|A~ {beast} was {beast_doing_in}.|{near_in}, a~ {stranger} was {doing_here}."
         "|Somebody in the next room was {sound_here}.|Someone had painted {colour} {flowers0} on the door."
         "|A~ {stranger} in a~ {colour} {cloth} was {doing_here}.|{few} {worn} {oddments} lay about on the floor."
         "|A~ {stranger} was showing a~ {ware} to {someone}.|A~ {beast} had stolen some {dish} from {someone}."

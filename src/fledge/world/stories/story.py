@@ -148,7 +148,12 @@ def tell(
         length += len(text)
         i += 1
         since_weather = 0 if event.kind == "weather" else since_weather + 1
-        if i <= last and happened[-1].kind not in ("sleep", "fall") and random() < detail:
+        if (
+            i <= last
+            and happened[-1].kind not in ("sleep", "fall")
+            and events[i].kind != "end_funny"
+            and random() < detail
+        ):
             place = teller.world.get(hero, "at")
             draw = random()
             if draw < 0.45:

@@ -197,6 +197,10 @@ TAILS: dict[str, str] = {
         " for {number} hours| and dreamed of {tale}| next to {someone}| on a heap of {soft_heap}"
         "| and dreamed of {memory}| with a~ {worn_linen} blanket under {his} head"
     ),
+    "rest_tail": (
+        "| for {number} hours| next to {someone}| on a heap of {soft_heap}| under a~ {worn_linen} blanket"
+        "| with a~ {worn_linen} blanket under {his} head"
+    ),
     "wake_tail": (
         " when {few} {birds} began to sing| because a~ {beast} was tickling {him}| and felt fresh"
         "| and yawned {number} times"

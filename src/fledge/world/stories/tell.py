@@ -19,7 +19,6 @@ from fledge.world.stories.phrasing import (
     TWICE,
     awkward,
     crowds,
-    says,
     sentence,
 )
 from fledge.world.stories.reference import Focus
@@ -164,7 +163,7 @@ class Teller:
     def pick(self, alternatives: tuple[Wording, ...]) -> Wording:
         if self.prefer:
             for form in self.prefer:
-                fitting = [w for w in alternatives if says(w, form)]
+                fitting = [w for w in alternatives if self.tables.says(w, form)]
                 if fitting:
                     return fitting[int(self.random() * len(fitting))]
         wording = alternatives[int(self.random() * len(alternatives))]
@@ -265,7 +264,7 @@ class Teller:
             self.look_beside(lead)
         subject = self.subject_of(event.A)
         text = self.clause(event)
-        if lead.startswith(("While", "In front", "When", "Just as", "As soon")) and any(
+        if lead.startswith(("while", "in front", "when", "just as", "as soon")) and any(
             w in text for w in (" while ", " in front ", " when ", " before ")
         ):
             lead = ""
@@ -363,7 +362,7 @@ class Teller:
         for _ in range(6):
             frame = self.pick(frames)
             again = frame[0] != "A" and self.speaker == event.A
-            if not again and not (event.A in self.busy and says(frame, "stopped")):
+            if not again and not (event.A in self.busy and self.tables.says(frame, "stopped")):
                 break
         self.subject = self.subject_of(event.A) if known and frame[0] == "A" else self.cast.names[event.A]
         comma = content[:-1] + "," if content[-1] == "." else content

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from fledge.world.stories import acts, doings, framing, lexicon, scenery, tails, talk, words
 from fledge.world.stories.grammar import FAIR, IN, ROUGH, Grammar, Part, Slot, Wording, uncapitalized, words_of
+from fledge.world.stories.phrasing import says
 
 RULE_TEXTS: dict[str, str] = {
     **words.WORDS,
@@ -104,6 +105,7 @@ class Wordings:
         ]
         self._fitting: dict[tuple[int, str, int], tuple[Wording, ...]] = {}
         self._patterns: dict[int, re.Pattern[str]] = {}
+        self._says: dict[tuple[int, str], bool] = {}
 
     def fitting(self, tables: dict[str, tuple[Wording, ...]], kind: str, where: int) -> tuple[Wording, ...]:
         """The wordings of a kind that suit the surrounding: its own and those of its variant for it."""
@@ -112,6 +114,13 @@ class Wordings:
             special = tables.get(f"{kind}/{_SUFFIX[where]}", ())
             self._fitting[key] = special if kind.startswith("weather") and special else tables.get(kind, ()) + special
         return self._fitting[key]
+
+    def says(self, wording: Wording, form: str) -> bool:
+        """Whether a wording says a word itself or in an inline choice."""
+        key = (id(wording), form)
+        if key not in self._says:
+            self._says[key] = says(wording, form)
+        return self._says[key]
 
     # reading ------------------------------------------------------------------------------------------------------
 
