@@ -150,6 +150,7 @@ FAULTS = {
     "two times for one act": r"(?:^|[.] )(?:While|When|Just as|As soon as) [^.\"]*"
         r", (?:(?! and )[^.,\"])* (?:while|when|before) ",
     "three verbs in a chain": r"\b(?:lay down|curled up|slipped) and (?:slept|fell down)[^.,]* and (?:dreamed|bumped)",
+    "a thing that laughs": r"there was [^,.]* and (?:laughed|turned)",
     "outside without a comma": r"(?:^|[.] )Outside [a-z]",
     "two times for one sleep": r"\bfor a while for\b",
     "garments with what they lack": r"\b(?:waistcoat|vest|cape|poncho)s? with \w+(?: \w+)? sleeves",

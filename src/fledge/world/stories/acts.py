@@ -68,10 +68,10 @@ ACTS: dict[str, str] = {
     ),
     "find_funny": (
         "found {X} on {his} own head{funny_tail}"
-        "|put up a hand, and there was {Xf} on {his} own head{funny_tail}"
+        "|put up a hand, and there was {Xf} on {his} own head{there_tail}"
         "|looked into {looking_glass} and saw {X} on {his} own head{funny_tail}"
-        "|scratched {his} head, and there was {Xf}{funny_tail}"
-        "|was told by {someone} to feel on {his} own head, and there was {Xf}{funny_tail}"
+        "|scratched {his} head, and there was {Xf}{there_tail}"
+        "|was told by {someone} to feel on {his} own head, and there was {Xf}{there_tail}"
     ),
     "give_up": (
         "searched until {it_was_late}, but {X} was nowhere"

@@ -15,7 +15,7 @@ TAILS: dict[str, str] = {
         "| that once belonged to {someone}|, won at a fair in {month}|, a present from {someone} for {his} birthday"
     ),
     "marked": (
-        "smelled of {smell_in}|had {few} {colour} {painted} painted on it|had a drawing of {tale} on it"
+        "smelled of {smell_in}|had {few} {colour} {painted} painted on it|had on it a drawing of {tale}"
         "|had the name of a~ {stranger0} on it|once belonged to {his} {uncle}|{someone} had mended with {colour} string"
     ),
     "painted": "{flowers0}|stars|{birds0}|hearts|circles|{insects}|leaves|letters|dots|crosses",
@@ -101,6 +101,10 @@ TAILS: dict[str, str] = {
     "funny_tail": (
         "|, where it had been all the time| and turned as red as a~ {flower}|, and {someone} laughed"
         "| and laughed until {his} tummy hurt|, and even a~ {beast} seemed to smile"
+        "|, under a~ {worn_linen} handkerchief"
+    ),
+    "there_tail": (
+        "|, where it had been all the time|, and {someone} laughed|, and even a~ {beast} seemed to smile"
         "|, under a~ {worn_linen} handkerchief"
     ),
     "looking_glass": "a shop window|a puddle|a shiny {kitchenware}|the window of a~ {vehicle}|a barrel of water",
