@@ -122,7 +122,7 @@ def main() -> None:
             attempt += 1
             run = disturbed.with_name(f"disturbed-{attempt}")
             wanted = arguments.kills - len(kills)
-            plan = sorted((stages[i % len(stages)] for i in range(min(wanted, 2 * len(stages)))), key=STAGES.index)
+            plan = sorted((stages[-1 - i % len(stages)] for i in range(min(wanted, 2 * len(stages)))), key=STAGES.index)
             kills += disturb(arguments.recipe, run, log, plan, spans, rng, extra)
             reference, found = outputs(calm), outputs(run)
             differing |= {name for name in reference.keys() | found.keys() if reference.get(name) != found.get(name)}

@@ -159,6 +159,16 @@ def test_a_signal_in_the_last_step_stops_what_comes_after(tmp_path):
     assert_same_training(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_two_trainings_leave_the_same_state_but_for_the_time(tmp_path):
+    states = []
+    for name in ("one", "other"):
+        torch.rand(len(states) + 1)
+        helper.train(tmp_path / name, 3)
+        state = load_checkpoint(latest_checkpoint(tmp_path / name / "checkpoints")).state
+        states.append({key: value for key, value in state.items() if key != "seconds"})
+    assert states[0] == states[1]
+
+
 def test_checkpoints_at_chosen_steps_are_kept_for_good(tmp_path):
     helper.train(tmp_path, 12, checkpoint_every=2, log_spaced_checkpoints=False, checkpoint_steps=(3, 5), keep=2)
     assert checkpoint_steps(tmp_path / "checkpoints") == [3, 5, 10, 12]

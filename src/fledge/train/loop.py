@@ -219,6 +219,7 @@ class Trainer:
         if path is None:
             if log.exists():
                 cut_events_after(log, -1)
+            torch.manual_seed(self.config.seed)
             events = EventLog(log)
             events.write("start", step=0, n_steps=self.n_steps, hardware=vars(hardware))
             return TrainState(models, source, events, hardware, self.n_steps), events
