@@ -1,4 +1,4 @@
-"""Where a module's code lies is found without running it."""
+"""Where a module's code lies is found without running it, and what it raises is told in one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from fledge.run.modules import code_files, module_file
+from fledge.run.modules import code_files, loading, module_file
+from fledge.types import FledgeError
 
 
 @pytest.fixture
@@ -58,3 +59,32 @@ def test_what_a_module_imports_from_beside_it_belongs_to_it(folder, tmp_path_fac
 def test_what_has_no_file_is_none(folder, name):
     (folder / "lone.py").write_text("")
     assert module_file(name) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "line"),
+    [
+        ("x = 1\n\nf = x / 0", "ZeroDivisionError: division by zero", 3),
+        ("def f(:", "SyntaxError: ", 1),
+        ("import sys\nsys.exit('gone')", "SystemExit: gone", 2),
+        ("def g():\n    raise KeyError\n\n\ng()", "KeyError", 2),
+        ("import json\nf = json.loads('{')", "JSONDecodeError: Expecting property name", 2),
+        ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'", 1),
+    ],
+)
+def test_what_a_module_raises_is_one_line_with_its_place(folder, code, told, line):
+    (folder / "faulty_code.py").write_text(code)
+    importlib.invalidate_caches()
+    with pytest.raises(FledgeError) as error, loading("faulty_code:f", where="filters"):
+        importlib.import_module("faulty_code")
+    message = str(error.value)
+    assert message.startswith(f"filters: cannot load 'faulty_code:f' ({told}")
+    assert message.endswith(f", at {folder / 'faulty_code.py'}, line {line}; mend it there")
+
+
+def test_a_module_that_is_not_there_is_told_where_it_is_looked_for(folder):
+    told = r"No module named 'no_such_code'\); .* beside the recipe"
+    with pytest.raises(FledgeError, match=told), loading("no_such_code:f", where="filters"):
+        importlib.import_module("no_such_code")
+    with pytest.raises(FledgeError, match=r"^my own words$"), loading("no_such_code:f", where="filters"):
+        raise FledgeError("my own words")

@@ -54,6 +54,13 @@ def test_what_cannot_be_loaded_is_one_line(settings, message):
         load_steps(TextConfig(**settings))
 
 
+def test_code_that_fails_while_it_is_imported_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "failing_rules.py").write_text("\nshare = 1 / 0")
+    with pytest.raises(FledgeError, match=r"^filters: cannot load 'failing_rules:f' .*failing_rules.py, line 2; mend"):
+        load_steps(TextConfig(filters=("failing_rules:f",)))
+
+
 def test_thresholds_and_languages_reach_their_filters():
     config = TextConfig(thresholds={"length.min_characters": 3.0, "language.min_score": 0.99}, languages=("de",))
     steps = {step.label: step.function for step in load_steps(config).filters}

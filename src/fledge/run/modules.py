@@ -1,12 +1,16 @@
-"""Modules of the user's own as files, found without running any of them."""
+"""Modules of the user's own: as files, found without running any of them; and their faults, told in one line."""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+
+from fledge.types import FledgeError
 
 INSTALLED = ("site-packages", "dist-packages")
 
@@ -69,3 +73,31 @@ def module_file(name: str) -> tuple[str, Path] | None:
     path = Path(spec.origin)
     depth = len(parts) + (spec.submodule_search_locations is not None)
     return "/".join(path.parts[-depth:]), path
+
+
+@contextmanager
+def loading(name: str, *, where: str) -> Iterator[None]:
+    """Around the import of the user's ``module:function`` and what else runs of it before any document is read.
+
+    Whatever their code raises there becomes a FledgeError that names the innermost line of their files.
+    """
+    try:
+        yield
+    except FledgeError:
+        raise
+    except (Exception, SystemExit) as error:
+        place = _place(error, name.partition(":")[0])
+        told = error.msg if isinstance(error, SyntaxError) else str(error)
+        told = f"{type(error).__name__}: {told}" if told else type(error).__name__
+        fix = "module:function is looked for beside the recipe and in the current directory"
+        what = f"cannot load {name!r} ({told})" + (f", at {place}" if place else "")
+        raise FledgeError(what, where=where, fix="mend it there" if place else fix) from error
+
+
+def _place(error: BaseException, module: str) -> str:
+    """File and line of the user's code where ``error`` was raised, "" where none of theirs was run."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    own = {path.resolve() for path in code_files(module).values()}
+    lines = [(frame.f_code.co_filename, number) for frame, number in traceback.walk_tb(error.__traceback__)]
+    return next((f"{file}, line {number}" for file, number in reversed(lines) if Path(file).resolve() in own), "")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fledge.run.modules import loading
 from fledge.types import FledgeError
 
 _FILTERS = "fledge.text.filters."
@@ -73,14 +74,8 @@ def check_name(entry: str, table: Mapping[str, str], *, where: str) -> None:
 def load_function(name: str, table: Mapping[str, str], *, where: str) -> Callable[..., Any]:
     """The function that ``name`` stands for. Raises FledgeError where it cannot be imported."""
     module_name, _, function_name = table.get(name, name).partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise FledgeError(
-            f"cannot load {name!r} ({error})",
-            where=where,
-            fix="module:function is looked for beside the recipe and in the current directory",
-        ) from error
+    with loading(name, where=where):
+        function: Any = getattr(importlib.import_module(module_name), function_name)
     if not callable(function):
         raise FledgeError(f"{name!r} is not a function", where=where)
     return function
