@@ -1,4 +1,4 @@
-"""How varied the stories are, beside TinyStories: python benchmarks/world_variety.py [--data DIR]
+"""How varied the stories are, beside TinyStories: python benchmarks/world_variety.py [--data DIR] [--json FILE]
 
 Compression of 3.1 MB by ``xz -6``; of 40 k held-out words the n-grams that 555 k other words do not have; distinct
 sentences of these held-out words among themselves; the share of the most frequent sentence.
@@ -7,6 +7,7 @@ sentences of these held-out words among themselves; the share of the most freque
 from __future__ import annotations
 
 import argparse
+import json
 import lzma
 import os
 import random
@@ -61,7 +62,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = os.environ.get("FLEDGE_DATA") or str(Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with pretrain/tinystories_*")
-    data = parser.parse_args().data / "pretrain"
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    arguments = parser.parse_args()
+    data = arguments.data / "pretrain"
     start = time.process_time()
     own = stories(N_BYTES + 200_000)
     seconds = time.process_time() - start
@@ -79,7 +82,12 @@ def main() -> None:
             + "".join(f"{c[key]:14.4f}" for c in columns.values())
             + (f"{aim:10.2f}" if aim else f"{'≤ .0040':>10}")
         )
-    print(f"\n{len(own) / seconds / 1e6:.2f} MB/s on one core")
+    speed = len(own) / seconds / 1e6
+    print(f"\n{speed:.2f} MB/s on one core")
+    if arguments.json:
+        figures = {name: {key: round(value, 4) for key, value in each.items()} for name, each in columns.items()}
+        kept = {"figures": {**figures, "aims": AIMS, "megabytes_per_second_on_one_core": round(speed, 2)}}
+        arguments.json.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
