@@ -73,6 +73,16 @@ def test_every_kind_of_damage_is_seen_and_the_one_before_is_used(tmp_path, harm)
         load_checkpoint(newer)
 
 
+def test_setting_a_damaged_one_aside_keeps_its_bytes(tmp_path):
+    older, newer = save(tmp_path, 1), save(tmp_path, 2)
+    (newer / "model.safetensors").write_bytes(b"half")
+    told = []
+    assert latest_checkpoint(tmp_path, told.append, set_aside=True) == older
+    assert "it is kept as damaged-step-00000002, and the checkpoint before it is used" in told[0]
+    assert (tmp_path / "damaged-step-00000002" / "model.safetensors").read_bytes() == b"half"
+    assert checkpoint_steps(tmp_path) == [1]
+
+
 def test_every_single_byte_counts(tmp_path):
     path = save(tmp_path, 1)
     assert damage(path) == ""

@@ -216,6 +216,72 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_is_used(tmp_path):
     assert_same_training(tmp_path / "whole", tmp_path / "hurt")
 
 
+def test_a_damaged_checkpoint_never_pushes_out_what_is_saved_next(tmp_path):
+    def stopping_at(step):
+        return [lambda s: os.kill(os.getpid(), signal.SIGINT) if s.step == step else None]
+
+    rare = {"keep": 1, "checkpoint_every": 0, "log_spaced_checkpoints": False}
+    with pytest.raises(Stopped):
+        helper.train(tmp_path / "hurt", 12, stopping_at(8), **rare)
+    weights = tmp_path / "hurt" / "checkpoints" / "step-00000008" / "model.safetensors"
+    harmed = bytearray(weights.read_bytes())
+    harmed[-1] ^= 1
+    weights.write_bytes(harmed)
+    told = []
+    with pytest.raises(Stopped, match="stopped at step 5"):
+        helper.train(tmp_path / "hurt", 12, stopping_at(5), tell=told.append, **rare)
+    assert "it is kept as damaged-step-00000008" in told[0]
+    assert checkpoint_steps(tmp_path / "hurt" / "checkpoints") == [5]
+    aside = tmp_path / "hurt" / "checkpoints" / "damaged-step-00000008" / "model.safetensors"
+    assert aside.read_bytes() == harmed
+    helper.train(tmp_path / "hurt", 12, **rare)
+    helper.train(tmp_path / "whole", 12, **rare)
+    assert_same_training(tmp_path / "whole", tmp_path / "hurt")
+
+
+def test_a_second_damaged_one_of_the_same_step_is_kept_too(tmp_path):
+    for _ in range(2):
+        helper.train(tmp_path, 4)
+        (tmp_path / "checkpoints" / "step-00000004" / "model.safetensors").write_bytes(b"")
+    helper.train(tmp_path, 4)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir() if path.name.startswith("damaged"))
+    assert names == ["damaged-step-00000004", "damaged-step-00000004-2"]
+    assert latest_checkpoint(tmp_path / "checkpoints", pytest.fail).name == "step-00000004"
+
+
+class Closed:
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.n_closed = 0
+
+    def __call__(self, state) -> None:
+        self.steps.append(state.step)
+
+    def close(self) -> None:
+        self.n_closed += 1
+
+
+def test_callbacks_are_closed_however_a_training_ends(tmp_path):
+    shown = Closed()
+    helper.train(tmp_path / "whole", 3, [shown])
+    assert (shown.steps, shown.n_closed) == ([0, 1, 2, 3], 1)
+    shown = Closed()
+    with pytest.raises(FledgeError, match="no number"):
+        helper.train(tmp_path / "bad", 20, [shown], source=Poisoned(6))
+    assert shown.steps[-1] == 8 and shown.n_closed == 1
+
+
+def test_the_last_state_of_a_training_stands_above_its_error(tmp_path, capsys):
+    from fledge.stages.training import progress_callback
+
+    with pytest.raises(FledgeError):
+        helper.train(tmp_path / "bad", 20, [progress_callback("train", helper.settings())], source=Poisoned(6))
+    assert capsys.readouterr().err.startswith("train · 1024/2560 tokens")
+    helper.train(tmp_path / "whole", 3, [progress_callback("train", helper.settings())])
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "384/384 tokens" in err and "done in" in err
+
+
 def test_another_number_of_steps_is_refused(tmp_path):
     helper.train(tmp_path, 4)
     with pytest.raises(FledgeError, match="made for 4 steps, not 5"):

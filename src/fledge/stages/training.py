@@ -28,22 +28,33 @@ HELDOUT_BYTES = 50_000
 SAMPLE_TOKENS = 96
 
 
-def progress_callback(label: str, config: TrainConfig) -> Callback:
+class TrainingProgress:
     """Shows tokens, rate, time left and loss; the rate leaves out what earlier processes did."""
-    progress: Progress | None = None
 
-    def show(state: TrainState) -> None:
-        nonlocal progress
-        if progress is None:
-            total = state.n_steps * config.batch_tokens
-            progress = Progress(label, total, "tokens", start=state.tokens)
-        elif state.last:
-            progress.done = state.tokens
+    def __init__(self, label: str, config: TrainConfig) -> None:
+        self.label, self.config = label, config
+        self.progress: Progress | None = None
+
+    def __call__(self, state: TrainState) -> None:
+        if self.progress is None:
+            total = state.n_steps * self.config.batch_tokens
+            self.progress = Progress(self.label, total, "tokens", start=state.tokens)
+        elif not state.last:
+            self.progress.update(state.tokens - self.progress.done, loss=state.metrics["loss"])
+        if state.last:
+            self.progress.done = state.tokens
+            self.close()
+
+    def close(self) -> None:
+        """Show the last state; what is told after this, of an error too, stands below it."""
+        progress, self.progress = self.progress, None
+        if progress is not None:
             progress.__exit__(None, None, None)
-        else:
-            progress.update(state.tokens - progress.done, loss=state.metrics["loss"])
 
-    return show
+
+def progress_callback(label: str, config: TrainConfig) -> Callback:
+    """What shows a training to the person."""
+    return TrainingProgress(label, config)
 
 
 def heldout_callback(config: TrainConfig, tokenizer: Tokenizer, sources: Mapping[str, Path]) -> Callback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import itertools
 import json
 import os
 import re
@@ -104,15 +105,29 @@ def checkpoint_steps(directory: Path) -> list[int]:
     return sorted(int(name.group(1)) for name in names if name)
 
 
-def latest_checkpoint(directory: Path, tell: Tell | None = None) -> Path | None:
-    """The newest undamaged checkpoint; each damaged one is told in a line and passed over."""
+def latest_checkpoint(directory: Path, tell: Tell | None = None, *, set_aside: bool = False) -> Path | None:
+    """The newest undamaged checkpoint; each damaged one is told in a line and passed over.
+
+    With ``set_aside`` these are renamed to ``damaged-step-…``, so that none counts as newer than what is saved next.
+    """
     for step in reversed(checkpoint_steps(directory)):
         path = step_directory(directory, step)
         problem = damage(path)
         if not problem:
             return path
-        (tell or _to_stderr)(f"{path}: {problem}; the checkpoint before it is used")
+        kept = f"it is kept as {_set_aside(path).name}, and " if set_aside else ""
+        (tell or _to_stderr)(f"{path}: {problem}; {kept}the checkpoint before it is used")
     return None
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged checkpoint to a free name that no reader of checkpoints looks at."""
+    aside = path.with_name(f"damaged-{path.name}")
+    numbers = itertools.count(2)
+    while aside.exists():
+        aside = path.with_name(f"damaged-{path.name}-{next(numbers)}")
+    os.replace(path, aside)
+    return aside
 
 
 def _to_stderr(line: str) -> None:

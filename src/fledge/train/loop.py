@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class TrainState:
 
 
 Callback = Callable[[TrainState], None]
+"""Called at step 0 and after each step; one that has a ``close`` is closed however the training ends."""
 
 
 class Trainer:
@@ -95,7 +97,10 @@ class Trainer:
         optimizer = self._build(models, hardware)
         with stop_requests() as stop:
             state, events = self._resume(models, source, optimizer, hardware)
-            with events:
+            with events, ExitStack() as closing:
+                for close in (getattr(callback, "close", None) for callback in callbacks):
+                    if close is not None:
+                        closing.callback(close)
                 forward = self._forward(models, objective)
                 if state.step == 0:
                     self._call(callbacks, state)
@@ -214,7 +219,7 @@ class Trainer:
         self, models: Mapping[str, nn.Module], source: Source, optimizer: Optimizer, hardware: Hardware
     ) -> tuple[TrainState, EventLog]:
         """Go back to the newest good checkpoint, and cut off the events that came after it."""
-        path = latest_checkpoint(self.checkpoints, self.tell)
+        path = latest_checkpoint(self.checkpoints, self.tell, set_aside=True)
         log = self.directory / "events.jsonl"
         if path is None:
             if log.exists():
@@ -260,7 +265,8 @@ class Trainer:
             "rng": rng_state(),
         }
         save_checkpoint(self.checkpoints, state.step, state.models, optimizer.state_dict(), body)
-        remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints, self.config.checkpoint_steps)
+        chosen = {*self.config.checkpoint_steps, state.step}
+        remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints, chosen)
 
     def _call(self, callbacks: Sequence[Callback], state: TrainState) -> None:
         for callback in callbacks:
