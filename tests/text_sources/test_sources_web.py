@@ -248,6 +248,10 @@ def test_public_addresses():
         "2002:7f00:1::",
         "64:ff9b::a00:1",
         "fe80::1%eth0",
+        "192.0.0.192",
+        "192.88.99.1",
+        "::ffff:192.0.0.192",
+        "fec0::1",
     ]
     assert not any(map(is_public, [*inside, "255.255.255.255", "::", "not an address"]))
 
@@ -318,6 +322,45 @@ def test_a_body_that_stops_short_is_not_kept(site, browse, tmp_path):
     site.pages["/a.txt"] = (200, {"Content-Length": "100"}, b"only this")
     assert refused(browse(url_tries=2), site.url("/a.txt")) == "unreachable"
     assert list((tmp_path / "cache" / "url").glob("*")) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "rule"),
+    [
+        ({"Location": "http://[::1"}, "invalid-answer"),
+        ({"Content-Length": "9" * 5000}, "invalid-answer"),
+        ({"Content-Encoding": "\x1b[31mred"}, "unreachable"),
+    ],
+)
+def test_what_a_server_makes_up_is_set_aside_and_printable(site, browse, headers, rule):
+    def page(handler):
+        handler.send_response(302 if "Location" in headers else 200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        if "Content-Length" not in headers:
+            handler.wfile.write(b"words")
+
+    site.pages["/a.txt"] = page
+    with pytest.raises(FetchFailed) as caught:
+        browse(url_tries=2).fetch(site.url("/a.txt"))
+    assert caught.value.rule == rule and caught.value.reason.isprintable()
+
+
+def test_numbers_that_are_none_are_passed_over(site, browse):
+    site.pages["/a.txt"] = (200, {"Content-Length": "\u00b2"}, b"words")
+    assert browse().fetch(site.url("/a.txt", "other.example")).n_bytes == 5
+    rules = "User-agent: *\nCrawl-delay: \u00b2\nRequest-rate: \u00b2/1\nDisallow: /private\n"
+    site.pages["/robots.txt"] = (200, PLAIN, rules.encode())
+    for number, value in enumerate(("\u00b2", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT")):
+        site.pages[f"/{number}.txt"] = (503, {"Retry-After": value}, b"")
+        assert refused(browse(url_tries=2), site.url(f"/{number}.txt")) == "unreachable"
+    assert refused(browse(), site.url("/private/a.txt")) == "robots"
+    site.pages["/robots.txt"] = (200, PLAIN, b"User-agent: *\nCrawl-delay: " + b"9" * 400 + b"\n")
+    web = browse(url_tries=1, url_max_delay_seconds=30.0)
+    assert refused(web, site.url("/0.txt", "slow.example")) == "unreachable"
+    assert refused(web, site.url("/1.txt", "slow.example")) == "unreachable"
+    assert web.test_clock.slept == [1.0, 30.0]
 
 
 def test_one_of_many_is_set_aside_and_the_only_one_is_an_error(site, browse, tmp_path):

@@ -10,6 +10,9 @@ Resolver = Callable[[str, int], list[str]]  # host, port -> addresses
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Which of the special blocks `is_global` knows depends on the version of Python: protocol assignments, 6to4 relays,
+# and the site-local addresses of old, which routers still pass.
+NOT_PUBLIC = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10")))
 
 
 class Refused(Exception):
@@ -44,7 +47,9 @@ def is_public(text: str) -> bool:
     except ValueError:
         return False
     return all(
-        item.is_global and not (item.is_multicast or item.is_reserved or item.is_unspecified)
+        item.is_global
+        and not (item.is_multicast or item.is_reserved or item.is_unspecified)
+        and not any(item in network for network in NOT_PUBLIC)
         for item in _carried(address)
     )
 

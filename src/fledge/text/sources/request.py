@@ -129,7 +129,8 @@ def _query(parts: SplitResult) -> str:
 
 def _body(answer: Any, headers: dict[str, str], settings: SourceSettings, max_bytes: int) -> Iterator[bytes]:
     declared = headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    length = int(declared) if declared.isascii() and declared.isdigit() else None
+    if length is not None and length > max_bytes:
         raise TooLarge
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in (*IDENTITIES, "gzip", "x-gzip"):
@@ -144,8 +145,8 @@ def _body(answer: Any, headers: dict[str, str], settings: SourceSettings, max_by
         yield data
     if isinstance(stream, ByteStream) and stream.fault is not None:
         raise http.client.HTTPException(stream.fault.reason)
-    if encoding in IDENTITIES and declared.isdigit() and n_bytes < int(declared):
-        raise http.client.HTTPException(f"the body ended after {n_bytes} of {declared} bytes")
+    if encoding in IDENTITIES and length is not None and n_bytes < length:
+        raise http.client.HTTPException(f"the body ended after {n_bytes} of {length} bytes")
 
 
 class _Chunks:

@@ -29,6 +29,8 @@ class FetchFailed(Exception):
     """A URL that was not fetched: ``rule`` for the funnel, and the reason."""
 
     def __init__(self, rule: str, reason: str) -> None:
+        # a server's words may hold what a terminal obeys
+        reason = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in reason)
         self.rule, self.reason = rule, reason
         super().__init__(reason)
 
@@ -98,6 +100,8 @@ class Web:
                 self._sleep(min(most, max(error.after, 2.0 ** (number - 1))))
             except Refused as error:
                 raise FetchFailed("refused-address", f"{url}: {error}") from error
+            except (ValueError, OverflowError) as error:  # of addresses and numbers that a server made up
+                raise FetchFailed("invalid-answer", f"{url}: the server's answer is not valid ({error})") from error
         raise AssertionError("the loop returns or raises")
 
     def _follow(self, url: str, body: Path) -> tuple[str, str, str]:
@@ -133,7 +137,7 @@ class Web:
         origin = _origin(url)
         robots = self._robots.get(origin)
         asked = robots.crawl_delay(self._settings.user_agent) if robots else None
-        delay = max(self._settings.url_delay_seconds, min(float(asked or 0), self._settings.url_max_delay_seconds))
+        delay = max(self._settings.url_delay_seconds, min(int(asked or 0), self._settings.url_max_delay_seconds))
         host = parse_url(url).hostname or ""
         wait = self._free_at.get(host, 0.0) - self._clock()
         if wait > 0:
@@ -161,8 +165,7 @@ class Web:
         origin = _origin(url)
         if origin not in self._robots:
             rules = RobotFileParser()
-            lines = self._robots_lines(f"{origin}/robots.txt")
-            rules.parse(lines)
+            rules.parse(filter(_is_readable_rule, self._robots_lines(f"{origin}/robots.txt")))
             self._robots[origin] = rules
         return self._robots[origin]
 
@@ -196,12 +199,18 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def _is_readable_rule(line: str) -> bool:
+    """False for pauses in digits like "²", on which the standard library's parser fails."""
+    name = line.partition(":")[0].strip().lower()
+    return name not in ("crawl-delay", "request-rate") or line.isascii()
+
+
 def _retry_after(headers: dict[str, str]) -> float:
     """Seconds that the server asks to wait: a number, or a date."""
     value = headers.get("retry-after", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
