@@ -5,6 +5,7 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,30 @@ def test_bad_rows_are_set_aside_and_counted(tmp_path: Path) -> None:
         MultipleChoice(write_rows(tmp_path / "none.jsonl", {"a": 1}))
     with pytest.raises(FledgeError, match="cannot be read"):
         MultipleChoice(tmp_path / "absent.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"query":"Say \\ud83d","choices":["a","b"],"gold":0}', "half a surrogate pair"),
+        ('{"query":"Say","choices":["a \\ud83d","b"],"gold":0}', "half a surrogate pair"),
+        ('{"context":"Say","continuation":"\\udc00"}', "half a surrogate pair"),
+        ('{"sentence_good":"\\ud83d","sentence_bad":"b"}', "half a surrogate pair"),
+    ],
+)
+def test_hostile_rows_are_set_aside(tmp_path: Path, row: str, reason: str) -> None:
+    whole = {"query": "Say \ud83d\ude00", "choices": ["a", "b"], "gold": 0}
+    task: Any = file_task(write_rows(tmp_path / "q.jsonl", row, whole))
+    assert isinstance(task, MultipleChoice)
+    assert [reject.reason for reject in task.rejects] == [reason]
+    assert [example.prompt for example in task.examples()] == ["Say \U0001f600"]
+    task.validate()
+    cloze: Any = file_task(write_rows(tmp_path / "c.jsonl", row, {"context": "on the", "continuation": "mat"}))
+    assert [reject.reason for reject in cloze.rejects] == [reason] and len(list(cloze.examples("heldout"))) == 1
+    (tmp_path / "pairs").mkdir()
+    write_rows(tmp_path / "pairs" / "a.jsonl", row, *pairs(1))
+    assert len(Blimp(tmp_path / "pairs").rejects) == 1
 
 
 def pairs(n: int) -> list[dict[str, str]]:

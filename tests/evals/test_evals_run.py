@@ -215,6 +215,42 @@ def test_the_stage(corpus: Path, engine: Engine, tokenizer: Tokenizer, monkeypat
     assert measured[5:] == ["quiz", "choice"]
 
 
+def test_files_of_one_name_stay_apart(corpus: Path, engine: Engine, tokenizer: Tokenizer) -> None:
+    choices, texts = [], []
+    for folder, n in (("d1", 2), ("d2", 3)):
+        (corpus / folder).mkdir()
+        choices.append(corpus / folder / "arc.jsonl")
+        rows = [json.dumps({"query": f"the cat {i}", "choices": ["sat", "zqj"], "gold": 0}) for i in range(n)]
+        choices[-1].write_text("\n".join(rows))
+        texts.append(corpus / folder / "wiki.txt")
+        texts[-1].write_text("the dog " * n)
+    config = EvalConfig(
+        multiple_choice=tuple(map(str, choices)), perplexity=tuple(map(str, texts)), ngram_order=0, tasks=()
+    )
+    out = corpus / "eval"
+    with EventLog(out / "events.jsonl") as events:
+        summary = run_eval(config, engine, tokenizer, [], {}, [], out, events)
+    assert {name: task["n"] for name, task in summary["tasks"].items()} == {"d1/arc.jsonl": 2, "d2/arc.jsonl": 3}
+    assert list(summary["bits_per_byte"]) == ["d1/wiki.txt", "d2/wiki.txt"]
+    lines = {path.name: len(path.read_text().splitlines()) for path in (out / "transcripts").iterdir()}
+    assert lines == {"d1_arc.jsonl.jsonl": 2, "d2_arc.jsonl.jsonl": 3}
+
+
+def test_a_file_name_that_is_no_text_does_not_stop_its_transcript(
+    corpus: Path, engine: Engine, tokenizer: Tokenizer
+) -> None:
+    class Odd(Quiz):
+        def examples(self, split: Split) -> Iterator[Example]:
+            return (replace(each, id=f"\udce9 {each.id}", gold="é") for each in super().examples(split))
+
+    out = corpus / "eval"
+    with EventLog(out / "events.jsonl") as events:
+        config = EvalConfig(tasks=("quiz",))
+        run_eval(config, engine, tokenizer, [Odd([1.0], name="quiz")], {}, [], out, events)
+    row = json.loads((out / "transcripts" / "quiz.jsonl").read_text("utf-8"))
+    assert (row["id"], row["gold"]) == ("\udce9 heldout-0", "é")
+
+
 def test_a_base_model_has_no_world_tasks(corpus: Path, engine: Engine, tokenizer: Tokenizer) -> None:
     with EventLog(corpus / "eval" / "events.jsonl") as events:
         summary = run_eval(EvalConfig(ngram_order=0), engine, tokenizer, [], {}, [], corpus / "eval", events)

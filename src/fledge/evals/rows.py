@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from fledge.run.files import encodable
 from fledge.types import FledgeError, Reject
 
 
@@ -25,12 +26,22 @@ def parse_json_rows(file: IO[bytes], name: str, rejects: list[Reject]) -> Iterat
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            rejects.append(Reject(f"{name}:{number}", name, "JSON", str(error)))
-            continue
-        if isinstance(row, dict):
-            yield number, row
+        row, problem = _row(line)
+        if problem:
+            rejects.append(Reject(f"{name}:{number}", name, "JSON", problem))
         else:
-            rejects.append(Reject(f"{name}:{number}", name, "JSON", "not an object"))
+            yield number, row
+
+
+def _row(line: bytes) -> tuple[dict[str, Any], str]:
+    """The object of a line, or why there is none; half a surrogate pair is no text that could be scored."""
+    try:
+        row = json.loads(line)
+        whole = encodable(json.dumps(row, ensure_ascii=False))
+    except ValueError as error:
+        return {}, str(error)
+    except RecursionError:
+        return {}, "nested too deeply"
+    if not isinstance(row, dict):
+        return {}, "not an object"
+    return (row, "") if whole else ({}, "half a surrogate pair")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,13 +13,14 @@ from typing import Any
 from fledge.evals.baseline import fit_baseline
 from fledge.evals.blimp import Blimp
 from fledge.evals.config import EvalConfig
+from fledge.evals.names import file_name, names_of_files
 from fledge.evals.ngram import NgramModel
 from fledge.evals.perplexity import bits_per_byte, ngram_bits_per_byte, texts_of_file, texts_of_shards
 from fledge.evals.run import evaluate_tasks
 from fledge.evals.tasks import choose_tasks, file_task
 from fledge.infer.engine import Engine
 from fledge.run.events import EventLog
-from fledge.run.files import read_json, write_json, write_text
+from fledge.run.files import encodable, read_json, write_json, write_text
 from fledge.run.progress import Progress
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, Task
@@ -45,7 +45,7 @@ class Evaluation:
     def part(self, name: str, settings: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of ``measure``, or what an earlier process measured with the same settings and model."""
         key = _digest({"version": RESULTS_VERSION, "identity": self.identity, "name": name, **settings})
-        path = self.out / "parts" / f"{_file_name(name)}.json"
+        path = self.out / "parts" / f"{file_name(name)}.json"
         if path.is_file():
             kept = read_json(path)
             if kept.get("key") == key:
@@ -73,9 +73,9 @@ class Evaluation:
                     seed=config.seed,
                     max_tokens=config.max_tokens,
                     progress=progress,
-                    on_example=lambda _, row: rows.append(json.dumps(row, ensure_ascii=False)),
+                    on_example=lambda _, row: rows.append(_line(row)),
                 )[0]
-            path = self.out / "transcripts" / f"{_file_name(task.name)}.jsonl"
+            path = self.out / "transcripts" / f"{file_name(task.name)}.jsonl"
             write_text(path, "".join(row + "\n" for row in rows))
             return result.to_dict()
 
@@ -121,14 +121,15 @@ def run_eval(
     texts = []
     for name, directory in heldout.items():
         texts.append(evaluation.texts(f"heldout/{name}", texts_of_shards(directory, config.heldout_bytes)))
-    for file in config.perplexity:
+    names = names_of_files(config.perplexity, ending=True, taken=[each["name"] for each in texts])
+    for file, name in names.items():
         scored = texts_of_file(file, config.separator, config.perplexity_bytes)
-        texts.append(evaluation.texts(Path(file).name, scored))
+        texts.append(evaluation.texts(name, scored))
     chosen = choose_tasks([name for name in config.tasks if tasks or name != "world"], tasks)
     results = [evaluation.task(task, config.n) for task in chosen]
-    results += [
-        evaluation.task(file_task(file, config.seed), config.multiple_choice_n) for file in config.multiple_choice
-    ]
+    taken = [*(task.name for task in chosen), *([Blimp.name] if config.blimp else [])]
+    for file, name in names_of_files(config.multiple_choice, ending=False, taken=taken).items():
+        results.append(evaluation.task(file_task(file, config.seed, name), config.multiple_choice_n))
     if config.blimp:
         blimp = Blimp(config.blimp, n_per_paradigm=config.blimp_n, seed=config.seed)
         results.append(evaluation.task(blimp, 0))
@@ -153,9 +154,10 @@ def openers(tasks: Sequence[Task]) -> list[str]:
     return list(found.values())[:MAX_OPENERS]
 
 
+def _line(row: dict[str, Any]) -> str:
+    line = json.dumps(row, ensure_ascii=False)
+    return line if encodable(line) else json.dumps(row)
+
+
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)

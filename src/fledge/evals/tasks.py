@@ -50,9 +50,13 @@ def own_tasks(name: str) -> list[Task]:
     return list(made) if isinstance(made, (list, tuple)) else [made]
 
 
-def file_task(path: str | Path, seed: int = 0) -> Task:
-    """The task that a JSONL file holds, by the keys of its first row: multiple choice, or last words to guess."""
+def file_task(path: str | Path, seed: int = 0, name: str = "") -> Task:
+    """The task that a JSONL file holds, by the keys of its first row: multiple choice, or last words to guess.
+
+    It goes by ``name``, else by that of the file.
+    """
     first = next((row for _, row in read_json_rows(Path(path), [])), {})
-    if "context" in first and "continuation" in first:
-        return Cloze(path, seed=seed)
-    return MultipleChoice(path, seed=seed)
+    guesses = "context" in first and "continuation" in first
+    task: Cloze | MultipleChoice = Cloze(path, seed=seed) if guesses else MultipleChoice(path, seed=seed)
+    task.name = name or task.name
+    return task

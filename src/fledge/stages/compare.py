@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import count, zip_longest
 from typing import Any, TypeVar
 
 from fledge.stages.figures import Rows, baseline, measures, percent
@@ -31,21 +31,30 @@ def merged(orders: Sequence[Sequence[Key]]) -> list[Key]:
     return found
 
 
+def _by_key(items: Sequence[Item], key: Callable[[Item], Key]) -> dict[tuple[Key, int], Item]:
+    """``items`` by their keys; of those that share one the first, the second and so on, each by its own number."""
+    found: dict[tuple[Key, int], Item] = {}
+    for item in items:
+        number = next(n for n in count() if (key(item), n) not in found)
+        found[key(item), number] = item
+    return found
+
+
 def side_by_side(names: Sequence[str], header: Sequence[str], tables: Sequence[Sequence[Sequence[str]]]) -> Table:
     """``tables``, one a run, have the columns of ``header``; rows are the same where their first cells are."""
-    by_key = [{row[0]: tuple(row[1:]) for row in table} for table in tables]
+    by_key = [_by_key(table, lambda row: row[0]) for table in tables]
     columns = [", ".join(part for part in (column, name) if part) for name in names for column in header[1:]]
-    absent = (DASH,) * (len(header) - 1)
+    absent = (DASH,) * len(header)
     rows = [
-        (key, *(cell for table in by_key for cell in table.get(key, absent)))
-        for key in merged([[row[0] for row in table] for table in tables])
+        (key[0], *(cell for table in by_key for cell in table.get(key, absent)[1:]))
+        for key in merged([list(table) for table in by_key])
     ]
     return Table((header[0], *columns), tuple(rows))
 
 
 def compare_tasks(names: tuple[str, str], results: Sequence[Mapping[str, Any]]) -> Table:
     """Shares of both runs and the second's minus the first's, in points."""
-    by_key = [{(each.task, each.outcome): each for each in measures(result)} for result in results]
+    by_key = [_by_key(measures(result), lambda each: (each.task, each.outcome)) for result in results]
     rows = []
     for key in merged([list(found) for found in by_key]):
         first, second = (found.get(key) for found in by_key)
@@ -63,10 +72,10 @@ def compare_tasks(names: tuple[str, str], results: Sequence[Mapping[str, Any]]) 
 
 def compare_bits(names: tuple[str, str], results: Sequence[Mapping[str, Any]]) -> Table:
     """Bits per byte of both runs and the second's minus the first's."""
-    by_name = [{text["name"]: text for text in result.get("bits_per_byte", ())} for result in results]
+    by_name = [_by_key(result.get("bits_per_byte", ()), lambda text: str(text["name"])) for result in results]
     rows = []
     for name in merged([list(found) for found in by_name]):
-        row = [name]
+        row = [name[0]]
         figures: list[Figure] = []
         for found in by_name:
             text = found.get(name)
