@@ -143,12 +143,6 @@ def test_broken_json_keeps_what_came_before(kit, put):
     assert rules(rejects) == [("bad-row", "a.json#3")]
 
 
-def test_csv_rows_of_another_length(kit, put):
-    records, rejects = kit.read(put("a.csv", b"id,text\n1,one\n2,two, three\n4\n5,five\n"))
-    assert [(r.id, r.text) for r in records] == [("a.csv#2", "one"), ("a.csv#5", "five")]
-    assert rules(rejects) == [("bad-row", "a.csv#3"), ("bad-row", "a.csv#4")]
-
-
 def test_an_endless_line_is_passed_over_in_bounded_memory(kit, put):
     body = b'{"text": "one"}\n{"text": "' + b"y" * 30_000_000 + b'"}\n{"text": "three"}\n'
     path = put("a.jsonl", body)

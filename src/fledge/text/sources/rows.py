@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -149,21 +150,65 @@ def read_tsv(item: Input) -> Iterator[RawRecord | Reject]:
     return read_csv(item, ("\t",))
 
 
-def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[RawRecord | Reject]:
-    """One record a row; the first row names the columns, and tells which of ``delimiters`` is used."""
-    csv.field_size_limit(min(item.settings.max_item_bytes, 2**31 - 1))  # the module's own 131,072 is too small
-    rejects: list[Reject] = []
-    raw_lines = item.lines()
+class _CsvLines:
+    """The lines that a CSV reader takes, as text. ``row`` has those of the row in hand, with their numbers.
 
-    def lines() -> Iterator[str]:
-        for _, line in raw_lines:
+    After a row that is none, :meth:`back` gives all its lines but the first again: a quote that is never closed
+    takes whatever follows into its field. What is given again in all is at most ``AGAIN`` times what was read.
+    """
+
+    AGAIN = 4
+
+    def __init__(self, item: Input) -> None:
+        self._item, self._lines = item, item.lines()
+        self._waiting: deque[tuple[int, str]] = deque()
+        self._n_read = self._n_again = 0
+        self.row: list[tuple[int, str]] = []
+        self._n_row = 0
+        self.rejects: list[Reject] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._n_row > self._item.settings.max_item_bytes:
+            raise csv.Error(f"over {self._item.settings.max_item_bytes} bytes (setting max_item_bytes)")
+        number, line = self._waiting.popleft() if self._waiting else self._read()
+        self.row.append((number, line))
+        self._n_row += len(line)
+        return line
+
+    def _read(self) -> tuple[int, str]:
+        for number, line in self._lines:
             if isinstance(line, Reject):
-                rejects.append(line)
+                self.rejects.append(line)
             else:
-                yield line.decode("utf-8", "surrogateescape") + "\n"
+                self._n_read += len(line) + 1
+                return number, line.decode("utf-8", "surrogateescape") + "\n"
+        raise StopIteration
 
-    text_lines = lines()
-    first = next(text_lines, "")
+    def begin(self) -> None:
+        """A row begins."""
+        self.row, self._n_row = [], 0
+
+    def back(self) -> str:
+        """The text that is set aside of the row in hand; the rest comes again."""
+        again = self._n_row - len(self.row[0][1])
+        if self._n_again + again > self.AGAIN * self._n_read:  # made to be read again and again
+            return "".join(line for _, line in self.row)
+        self._n_again += again
+        self._waiting.extendleft(reversed(self.row[1:]))
+        return self.row[0][1]
+
+
+def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[RawRecord | Reject]:
+    """One record a row; the first row names the columns, and tells which of ``delimiters`` is used.
+
+    A row whose quotes do not close is set aside with its first line alone; the next line begins a row again.
+    """
+    csv.field_size_limit(min(item.settings.max_item_bytes, 2**31 - 1))  # the module's own 131,072 is too small
+    lines = _CsvLines(item)
+    first = next(lines, "")
     if not first.strip():
         if not item.fault:
             yield item.refuse("empty", "holds no rows")
@@ -174,22 +219,26 @@ def read_csv(item: Input, delimiters: Sequence[str] = DELIMITERS) -> Iterator[Ra
     if column not in header:
         yield item.wrong_column(f'has no column "{column}"', header)
         return
-    at, reader = header.index(column), csv.reader(text_lines, delimiter=delimiter)
+    at, reader = header.index(column), csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        start = reader.line_num + 2  # the header is line 1
+        lines.begin()
         try:
             row = next(reader, None)
         except csv.Error as error:
-            yield item.reject("bad-row", f"is not a CSV row ({error})", f"#{start}")
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            where, text = f"#{lines.row[0][0]}", lines.back()
+            n_bytes = len(text.encode("utf-8", "surrogateescape"))
+            yield item.reject("bad-row", f"is not a CSV row ({error})", where, text=text, n_bytes=n_bytes)
             continue
-        yield from rejects
-        rejects.clear()
+        yield from lines.rejects
+        lines.rejects.clear()
         if row is None:
             return
         if not row:
             continue
+        where = f"#{lines.row[0][0]}"
         if len(row) != len(header):
             reason = f"has {len(row)} fields, the header names {len(header)}"
-            yield item.reject("bad-row", reason, f"#{start}", text=delimiter.join(row))
+            yield item.reject("bad-row", reason, where, text=delimiter.join(row))
             continue
-        yield text_row(item, row[at], f"#{start}")
+        yield text_row(item, row[at], where)
