@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 import random
 import re
-import tarfile
 import time
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fledge.evals.blimp import Blimp
 from fledge.tokens.decontaminate import build_index, load_index
-from fledge.tokens.evaltexts import read_texts
 from fledge.types import FledgeError
 
 SECRET = "Which of these seven small animals, do you think, was the first to cross the frozen river at night?"
@@ -121,79 +113,6 @@ def test_passages_are_cut_out(tmp_path):
     assert index.without_passages("all of this stays") == ["all of this stays"]
     for rest in index.without_passages(f"Before {SECRET} after"):
         assert not index.hits([rest])
-
-
-def test_kinds_of_evaluation_files(tmp_path):
-    rows = [{"q": "one", "choices": ["two", {"deep": "three"}], "n": 4}]
-    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    table = io.StringIO()
-    csv.writer(table).writerows([["one", "two, with comma"], ["three\nlines", "4"]])
-    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
-        for name, data in (("x/a.jsonl", lines), ("x/b.txt", b"plain"), ("x/c.bin", b"skipped")):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as files:
-        files.writestr("b/c.csv", table.getvalue())
-    (tmp_path / "a.json").write_text(json.dumps(rows), encoding="utf-8")
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines))
-    (tmp_path / "a.tsv").write_text("x\ty\n", encoding="utf-8")
-    (tmp_path / "a.txt").write_text("plain\ntext", encoding="utf-8")
-    expected = {
-        "a.tar.gz": ["one", "two", "three", "plain"],
-        "a.zip": ["one", "two, with comma", "three\nlines", "4"],
-        "a.json": ["one", "two", "three"],
-        "a.jsonl.gz": ["one", "two", "three"],
-        "a.tsv": ["x", "y"],
-        "a.txt": ["plain\ntext"],
-    }
-    for name, texts in expected.items():
-        assert list(read_texts(tmp_path / name)) == texts, name
-
-
-def test_bad_evaluation_files_are_told_in_one_line(tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"a": b}\n{broken\n', encoding="utf-8")
-    (tmp_path / "b.zip").write_bytes(b"PK nothing")
-    (tmp_path / "c.tar.gz").write_bytes(gzip.compress(b"x" * 100)[:20])
-    (tmp_path / "d.csv.gz").write_bytes(b"no gzip")
-    (tmp_path / "e.json").write_text("[1, 2]", encoding="utf-8")
-    for name, says in (
-        ("a.jsonl", "line 1 is not JSON"),
-        ("b.zip", "cannot be read"),
-        ("c.tar.gz", "cannot be read"),
-        ("d.csv.gz", "cannot be read"),
-        ("e.json", "holds no text"),
-        ("none.txt", "not there"),
-    ):
-        with pytest.raises(FledgeError, match=says) as told:
-            build_index([tmp_path / name], 13)
-        assert name in str(told.value) and "\n" not in str(told.value)
-
-
-def test_a_bad_row_is_told_and_taken_as_text(tmp_path):
-    row = json.dumps({"a": f"{SECRET}\u2028"}, ensure_ascii=False)
-    (tmp_path / "a.jsonl").write_bytes(f"\ufeff{row}\n\n{{broken {SECRET.lower().replace('seven', 'nine')}\n".encode())
-    index = build_index([tmp_path / "a.jsonl"], 13)
-    assert index.notes == ("a.jsonl: line 3 of a.jsonl is no JSON and taken as plain text",)
-    assert len(index.hits([SECRET, SECRET.replace("seven", "nine"), SECRET.replace("first", "last")])) == 2
-
-
-@pytest.mark.parametrize("form", ["folder", "pairs.tar.bz2", "pairs.tar.xz", "pairs"])
-def test_minimal_pairs_are_read_in_every_form_that_eval_takes(tmp_path, form):
-    good = "No cat that the old man saw was grey."
-    rows = json.dumps({"sentence_good": good, "sentence_bad": "No cats that", "UID": "x"}).encode()
-    path = tmp_path / form
-    if form == "folder":
-        path.mkdir()
-        (path / "x.jsonl").write_bytes(rows)
-        (path / "README").write_text("of no kind", encoding="utf-8")
-    else:
-        with tarfile.open(path, "w:" + (Path(form).suffix[1:] or "gz")) as archive:
-            entry = tarfile.TarInfo("data/x.jsonl")
-            entry.size = len(rows)
-            archive.addfile(entry, io.BytesIO(rows))
-    assert next(Blimp(path).examples()).gold == good
-    assert list(read_texts(path)) == [good, "No cats that", "x"]
 
 
 def test_the_fingerprint_tells_indexes_apart(tmp_path):

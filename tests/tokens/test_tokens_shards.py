@@ -130,12 +130,12 @@ def test_reading_sets_bad_rows_aside(tokenizer, tmp_path):
         {"id": "s", "messages": [{"role": "assistant", "content": "\ud800"}]},
         {"id": "l", "messages": [{"role": "assistant", "content": "long " * 100}]},
     ]
-    lines = [json.dumps(row).encode() for row in rows] + [b"{broken", b"\xff\xfe", b""]
+    lines = [json.dumps(row).encode() for row in rows] + [b"{broken", b"\xff\xfe", b"[" * 200_000, b""]
     path = tmp_path / "c.jsonl"
     path.write_bytes(b"\n".join(lines))
     found = list(read_conversations([path]))
     rejects = {item.id: item.reason for item in found if isinstance(item, Reject)}
-    assert list(rejects) == [f"c.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7, 12, 13)]
+    assert list(rejects) == [f"c.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7, 12, 13, 14)]
     assert rejects["c.jsonl:7"] == "is no JSON object"
     assert 'neither "messages" nor "instruction"' in rejects["c.jsonl:3"] and "bot" in rejects["c.jsonl:2"]
     talks = [item for item in found if isinstance(item, Conversation)]
@@ -143,7 +143,7 @@ def test_reading_sets_bad_rows_aside(tokenizer, tmp_path):
     assert talks[2].messages[0].tool_calls == ('{"name": "f"}',) and talks[2].tools == ("f",)
     made = write_conversation_shards(found, tokenizer, tmp_path / "out", max_tokens=60)
     assert made["n_documents"] == 2
-    assert made["refused"] == {"conversation": 8, "not renderable": 1, "nothing learned": 1, "too long": 1}
+    assert made["refused"] == {"conversation": 9, "not renderable": 1, "nothing learned": 1, "too long": 1}
     lines = (tmp_path / "out" / "rejects.jsonl").read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["id"] for line in lines} == {*rejects, "h", "s", "l"}
     with pytest.raises(FledgeError, match="not there"):

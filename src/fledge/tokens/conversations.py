@@ -58,7 +58,7 @@ def _conversation(line: bytes, name: str, source: str) -> Conversation | Reject:
         if any(m.role == "assistant" and not (m.content.strip() or m.thinking or m.tool_calls) for m in messages):
             raise ValueError("has an empty turn of the assistant")
         return Conversation(messages, tools, str(row.get("id", name)), row.get("meta") or {})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
             reason = f"is not valid {'JSON' if isinstance(error, json.JSONDecodeError) else 'UTF-8'} ({error})"
