@@ -110,6 +110,44 @@ def test_written_files_hold_the_world(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "facts.json").read_text("utf-8"))) == len(world.facts())
 
 
+@pytest.mark.parametrize("changes", [{"n_people": 24, "unasked_share": 0.9}, {"unasked_share": 1.0}])
+@pytest.mark.parametrize("needs", [{}, {"story_share": 1.0, "fact_share": 0.0, "skill_share": 0.0}])
+def test_a_town_where_nobody_may_be_asked_about_is_refused_at_once(changes: dict, needs: dict, tmp_path: Path) -> None:
+    config = WorldConfig(n_bytes=20_000, **changes, **needs)
+    with (
+        EventLog(tmp_path / "events.jsonl") as events,
+        pytest.raises(FledgeError, match=r"world\.unasked_share: leaves"),
+    ):
+        generate.run_world(config, tmp_path / "world", events)
+    assert not (tmp_path / "world").exists()
+
+
+def test_a_town_that_asks_nothing_needs_nobody_to_ask_about() -> None:
+    facts = {"story_share": 0.0, "fact_share": 1.0, "skill_share": 0.0}
+    silent = {"n_conversations": 0, "heldout_conversations": 0}
+    world = World(WorldConfig(n_bytes=20_000, unasked_share=1.0, **facts, **silent))
+    assert sum(1 for _ in world.documents()) == world.n_documents()
+    for task in world.tasks():
+        if not task.name.startswith("stor"):
+            task.validate()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_refused_can_be_written(seed: int) -> None:
+    able = 0
+    for hops in (1, 2, 3):
+        for n_people, unasked in ((12, 0.6), (12, 0.8), (40, 0.85)):
+            config = WorldConfig(seed=seed, n_people=n_people, unasked_share=unasked, hops=hops, n_bytes=20_000)
+            try:
+                world = World(config)
+            except FledgeError:
+                continue
+            able += 1
+            for index in range(40):
+                world.conversation(index)
+    assert able
+
+
 def test_conversations_are_well_formed() -> None:
     world = World(WorldConfig(unknown_share=0.02))
     kinds: Counter[str] = Counter()

@@ -95,8 +95,8 @@ def run_world(
     other settings. Returns what was written, and how often each fact is told.
     """
     out = Path(out)
-    _forget_others(config, out)
     world = _world(config)
+    _forget_others(config, out)
     jobs: list[tuple[Split, int]] = []
     for split in ("train", "heldout"):
         (out / split).mkdir(parents=True, exist_ok=True)

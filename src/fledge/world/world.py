@@ -6,28 +6,55 @@ from collections.abc import Iterator
 from functools import cached_property
 from random import Random
 
-from fledge.types import Conversation, Document, Split, Task
+from fledge.types import Conversation, Document, FledgeError, Split, Task
 from fledge.world.config import WorldConfig
 from fledge.world.conversations.writer import ConversationWriter
 from fledge.world.facts.documents import FactWriter
 from fledge.world.facts.universe import Fact, Universe, build_universe
 from fledge.world.randomness import share_of, stream
 from fledge.world.skills.documents import SkillWriter
+from fledge.world.skills.hops import chain, paths
 from fledge.world.stories.story import write_story
 from fledge.world.tasks import build_tasks
 
 GOLDEN = (5**0.5 - 1) / 2
 KINDS = ("stories", "facts", "skills")
+LEAST_CHAIN_SHARE = 0.02
+"""Below it, a writer that draws until a chain fits may draw in vain."""
 N_MEASURED = 160
 """Documents of each kind that are written to learn how long they are."""
 
 
+def chain_share(config: WorldConfig, universe: Universe) -> float:
+    """The share of the questions of several facts, drawn as tuning draws them, that pass only people asked about."""
+    asked, untold = universe.group("asked"), {person.name for person in universe.group("unasked")}
+    shares = []
+    for hops in range(min(2, config.hops), config.hops + 1):
+        trained = paths(hops, heldout=False if hops > 1 else None)
+        chains = [chain(universe, start, path) for start in asked for path in trained]
+        # from one asked about, a chain leaves them where a link or the answer names another
+        told = [facts for facts in chains if facts and not untold & {fact.value for fact in facts}]
+        shares.append(len(told) / max(1, len(chains)))
+    return sum(shares) / len(shares)
+
+
 class World:
-    """An invented town for which everything is known."""
+    """An invented town for which everything is known.
+
+    Raises FledgeError where too few people may be asked about for questions of several facts.
+    """
 
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
         self.universe: Universe = build_universe(config)
+        talks = config.unknown_share < 1 and config.n_conversations + config.heldout_conversations > 0
+        if (talks or config.skill_share > 0) and chain_share(config, self.universe) < LEAST_CHAIN_SHARE:
+            raise FledgeError(
+                f"leaves {len(self.universe.group('asked'))} of {config.n_people} people to be asked about, too few "
+                "who are friend, teacher or sibling of another",
+                where="world.unasked_share",
+                fix="lower unasked_share, or raise n_people",
+            )
         self._facts = FactWriter(config, self.universe)
         self._skills = SkillWriter(config, self.universe)
         self._conversations = ConversationWriter(config, self.universe)
