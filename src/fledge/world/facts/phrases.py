@@ -35,7 +35,7 @@ NOTICE_TITLES = (
 NOTICE_OPENINGS = (
     "Today we want to say thank you to {name}.",
     "The town of {town} sends its best wishes to {name}.",
-    "Let us all give a warm hand to {name}.",
+    "Let us all give {name} a big hand.",
     "This week our page is about {name}.",
     "We are happy to tell you more about {name}.",
     "Somebody found a hat that belongs to {name}.",
@@ -88,7 +88,7 @@ LETTER_MYSELF = (
     "You know me.",
     "Here all is as ever.",
     "My own life goes on quietly.",
-    "In case you have forgotten, here is how things are with me.",
+    "In case you have forgotten, here are some things about me.",
     "As you asked, here is something about me.",
 )
 LETTER_CLOSINGS = (
@@ -133,7 +133,7 @@ DIARY_MEETINGS = (
 )
 DIARY_MYSELF = (
     "And what about me?",
-    "Some things about myself, so that I never forget them.",
+    "Something about myself, so that I never forget it.",
     "When I am old, I want to remember this.",
     "Now a word about my own life.",
     "In the evening I thought about my own life.",

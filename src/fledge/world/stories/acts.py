@@ -7,7 +7,7 @@ ACTS: dict[str, str] = {
         "had {Xa}{own_tail}|owned {Xa}{own_tail}|had {Xa}, and {he} {loved} it{more_than}"
         "|was the owner of {Xa}{own_tail}|went nowhere without {Xa}"
         "|had got {Xa} from {his} {uncle} {when_got}"
-        "|had been given {Xa} by {someone}|had once found {Xa} next to a~ {ware}"
+        "|had been given {Xa} by {someone}|had {Xa} that had once been found next to a~ {ware}"
     ),
     "meet": (
         "met {Bi}{meet_tail}|saw {Bi}{meet_tail}|came across {Bi}{meet_tail}|ran into {Bi}{meet_tail}"

@@ -108,7 +108,7 @@ MORALS: dict[str, str] = {
         "|waiting is easier with a song about {tale}|good things take time, and so do {cargo}"
     ),
     "moral_borrowed": (
-        "a promise is worth more than {sweet}|saying the truth is harder than carrying a~ {ware}"
+        "a promise is worth more than {sweet}|telling the truth is harder than carrying a~ {ware}"
         "|one should look after borrowed things better than after {few} {wares}"
         "|friends forgive more than {someone} does"
         "|borrowed things must be brought back, be it a~ {ware} or a~ {ware}"

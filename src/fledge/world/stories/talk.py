@@ -31,7 +31,7 @@ TALK: dict[str, str] = {
         "|Only for {Za} will I give you {Y}."
     ),
     "promise": (
-        "I promise to bring {Y} back.|I promise that {Y} will come back to you by {weekday}."
+        "I promise to bring {Y} back.|I promise that {Y} will come back to you soon."
         "|You will have {Y} back before {weekday}, I promise.|I promise to be careful with {Y}."
     ),
     "apologise": (
@@ -92,7 +92,7 @@ MORE: dict[str, str] = {
         "Perhaps {someone} has it.|Ask {someone}.|I have only been here for {number} minutes."
         "|I have lost a~ {ware} myself."
         "|I have seen nothing but a~ {ware}.|My {uncle} loses things every day."
-        "|A~ {stranger} was here before you, so ask there."
+        "|I know nothing of it, but a~ {stranger} was here before you."
         "|I was {doing_any} and saw nothing.|I hope that {someone} will find it."
         "|I have seen only {someone} and a~ {vehicle}."
     ),
@@ -141,7 +141,7 @@ MORE: dict[str, str] = {
     "confess": (
         "I was looking at {someone}.|I will give you my {oddments} for it.|I looked everywhere."
         "|I asked {someone} and {someone}."
-        "|I have not slept for thinking of it.|I had put it down next to a~ {ware}.|I was talking to {someone}."
+        "|I could think of nothing else.|I had put it down next to a~ {ware}.|I was talking to {someone}."
     ),
     "forgive": (
         "I once broke {few} {kitchenwares} myself.|You told me the truth.|Let us have some {drink}.|We are friends."
