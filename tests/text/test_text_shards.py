@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fledge.text.shards import read_documents, write_documents
+from fledge.tokens.sample import sample_texts
 from fledge.types import Document, FledgeError
 
 texts = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=60)
@@ -19,6 +22,20 @@ def test_documents_come_back_as_written(tmp_path_factory, documents):
     directory = tmp_path_factory.mktemp("shards")
     paths = write_documents(documents, directory, shard_bytes=64)
     assert list(read_documents(paths)) == documents
+
+
+@pytest.mark.parametrize("name", ["~", b"\xffne".decode("utf-8", "surrogateescape")])
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that are not UTF-8")
+def test_a_directory_is_where_its_name_says(tmp_path, monkeypatch, name):
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    documents = [Document("1", "one text", "s")]
+    paths = write_documents(documents, name)
+    assert paths == [Path(name) / "part-00000.parquet"] == list(Path(name).iterdir())
+    assert list(read_documents(name)) == documents
+    assert list(sample_texts(paths, 1000)) == ["one text"]
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_shards_hold_at_most_their_size_and_order_is_kept(tmp_path):

@@ -53,7 +53,8 @@ class Candidates:
         """(first document, (n, n_keys) uint64) of a column of keys, shard by shard."""
         for start, paths in self.files("candidates"):
             for path in paths:
-                values = pq.read_table(path, columns=[column], use_threads=False).column(0).to_pylist()
+                with open(path, "rb") as file:
+                    values = pq.ParquetFile(file).read([column], use_threads=False).column(0).to_pylist()
                 yield start, np.frombuffer(b"".join(values), dtype="<u8").reshape(len(values), -1)
                 start += len(values)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,6 +41,7 @@ class ShardWriter:
         self._columns: list[list[Any]] = [[] for _ in schema]
         self._group_bytes = self._bytes_in_shard = 0
         self._atomic: Any = None
+        self._file: BinaryIO | None = None  # pyarrow would read a path its own way: "~" is a home to it
         self._parquet: pq.ParquetWriter | None = None
 
     def write(self, row: Sequence[Any], n_bytes: int) -> None:
@@ -62,8 +63,8 @@ class ShardWriter:
         with told(path):
             if self._parquet is None:
                 self._atomic = atomic_file(path)
-                temporary = self._atomic.__enter__()
-                self._parquet = pq.ParquetWriter(temporary, self.schema, compression="zstd", write_statistics=False)
+                self._file = open(self._atomic.__enter__(), "wb")
+                self._parquet = pq.ParquetWriter(self._file, self.schema, compression="zstd", write_statistics=False)
             arrays = [pa.array(column, field.type) for column, field in zip(self._columns, self.schema, strict=True)]
             self._parquet.write_table(pa.Table.from_arrays(arrays, schema=self.schema))
         self._columns = [[] for _ in self.schema]
@@ -71,10 +72,11 @@ class ShardWriter:
 
     def _close_shard(self) -> None:
         self._flush()
-        if self._parquet is not None:
+        if self._parquet is not None and self._file is not None:
             path = self.directory / f"part-{len(self.paths):05d}.parquet"
             with told(path):
                 self._parquet.close()
+                self._file.close()
             atomic, self._parquet, self._atomic = self._atomic, None, None
             atomic.__exit__(None, None, None)
             self.paths.append(path)
@@ -98,10 +100,11 @@ class ShardWriter:
     ) -> None:
         if error is None:
             self.close()
-        elif self._parquet is not None:
+        elif self._parquet is not None and self._file is not None:
             # The disk that refused the rows refuses the footer as well: the first error is the one to tell.
-            with contextlib.suppress(OSError):
-                self._parquet.close()
+            for part in (self._parquet, self._file):
+                with contextlib.suppress(OSError):
+                    part.close()
             atomic, self._parquet, self._atomic = self._atomic, None, None
             atomic.__exit__(kind, error, trace)
 
@@ -154,15 +157,16 @@ def read_rows(
     Raises FledgeError with the file's name for one that is missing, damaged, or lacks a column.
     """
     for path in shard_paths(source):
-        try:
-            file = pq.ParquetFile(path, memory_map=False, pre_buffer=False)
-        except FileNotFoundError as error:
-            raise FledgeError("is not there", where=str(path), fix="check the path") from error
-        except (pa.ArrowInvalid, OSError) as error:
-            raise FledgeError(
-                "is not a readable parquet file", where=str(path), fix="remove it and run again"
-            ) from error
-        with file:
+        with contextlib.ExitStack() as stack:
+            try:
+                handle = stack.enter_context(open(path, "rb"))
+                file = stack.enter_context(pq.ParquetFile(handle, pre_buffer=False))
+            except FileNotFoundError as error:
+                raise FledgeError("is not there", where=str(path), fix="check the path") from error
+            except (pa.ArrowInvalid, OSError) as error:
+                raise FledgeError(
+                    "is not a readable parquet file", where=str(path), fix="remove it and run again"
+                ) from error
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
                 raise FledgeError(f"has no column {missing[0]!r}", where=str(path), fix="give a shard of documents")

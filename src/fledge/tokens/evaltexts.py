@@ -43,6 +43,7 @@ def read_texts(path: Path, notes: list[str] | None = None) -> Iterator[str]:
     """
     found = False
     faults = _Faults()
+    damaged: tuple[type[BaseException], ...] = (csv.Error, *bad_bytes())
     try:
         for file, name in _files(path):
             for text in _texts(name.lower(), file.read_bytes(), faults, top=file == path):
@@ -53,7 +54,7 @@ def read_texts(path: Path, notes: list[str] | None = None) -> Iterator[str]:
     except BadText as error:
         fix = f"save it as UTF-8; kinds that are read: {' '.join(_KNOWN)}"
         raise FledgeError(f"cannot be read as text ({error})", where=str(path), fix=fix) from None
-    except (csv.Error, *bad_bytes()) as error:
+    except damaged as error:
         raise FledgeError(f"cannot be read ({error})", where=str(path), fix="replace the file") from None
     if not found:
         raise FledgeError("holds no text", where=str(path), fix="check tokens.decontaminate")

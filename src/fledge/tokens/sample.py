@@ -39,7 +39,8 @@ def _text_bytes(path: Path) -> int:
     """Bytes of the text column, as the file's footer has them."""
     import pyarrow.parquet as pq
 
-    metadata = pq.ParquetFile(path).metadata
+    with open(path, "rb") as file:
+        metadata = pq.ParquetFile(file).metadata
     column = metadata.schema.names.index("text")
     return sum(
         metadata.row_group(group).column(column).total_uncompressed_size for group in range(metadata.num_row_groups)
