@@ -147,6 +147,24 @@ def test_a_broken_pipe_is_quiet():
     assert done.stdout.startswith("recipe library") and done.stderr == ""
 
 
+def test_signs_that_the_output_cannot_write_are_escapes(tmp_path):
+    (tmp_path / "r.toml").write_text('name = "r → s"\n[text]\nsources = ["x"]\n', encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252:strict"}
+    done = fledge("inspect", tmp_path / "r.toml", env=environment)
+    assert done.returncode == 0 and done.stdout.startswith("recipe r \\u2192 s")
+    done = fledge("inspect", tmp_path / "n→.toml", env=environment)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "n\\u2192.toml: is not there" in done.stderr
+
+
+def test_input_that_is_no_text_is_read(tmp_path):
+    code = "import sys; from fledge.cli.main import main; main(['--version']); print(ascii(sys.stdin.readline()))"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=b"caf\xe9 au lait\n", capture_output=True, env=environment
+    )
+    assert done.returncode == 0 and done.stdout.endswith(b"'caf\\ufffd au lait\\n'" + os.linesep.encode()), done.stderr
+
+
 def test_the_directory_of_another_recipe_is_refused_and_left_alone(capsys, tmp_path):
     (tmp_path / "recipe.toml").write_text('name = "mine"\n', encoding="utf-8")
     line = error_line(capsys, "run", ROOT / "recipes" / "demo.toml", "--out", tmp_path)

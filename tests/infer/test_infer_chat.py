@@ -62,6 +62,12 @@ def test_oldest_turns_leave_first_and_it_is_told(tokenizer: Tokenizer) -> None:
     assert last.ids[0] == tokenizer.bos
 
 
+def test_a_prompt_of_a_transcript_does_not_steer_the_terminal(tokenizer: Tokenizer) -> None:
+    out = io.StringIO()
+    run_transcript(scripted(tokenizer, "a mat"), ["\x1b[31mred\x07"], out)
+    assert out.getvalue() == "you> \ufffd[31mred\ufffd\nfledge> a mat\n"
+
+
 def test_a_message_too_long_by_itself_is_refused_and_forgotten(tokenizer: Tokenizer) -> None:
     session = scripted(tokenizer, "yes", context=40)
     list(session.reply("hello"))

@@ -167,6 +167,32 @@ def test_what_cannot_be_read_is_told(engine: Engine) -> None:
         GenerateRequest([])
 
 
+@pytest.mark.parametrize("temperature", [1e-50, 1e-40, 1e-7])
+def test_next_to_no_temperature_takes_the_likeliest(engine: Engine, temperature: float) -> None:
+    cold, none = (GenerateRequest([5, 6], max_tokens=8, temperature=t, forbidden_ids=(1,)) for t in (temperature, 0.0))
+    assert engine.generate([cold]) == engine.generate([none])
+
+
+def test_any_temperature_gives_tokens_that_are_allowed(engine: Engine) -> None:
+    for temperature in (1e-6, 1e-3, 1e30, 1e300):
+        forbidden = tuple(range(0, engine.vocab_size, 2))
+        request = GenerateRequest([5, 6], max_tokens=8, temperature=temperature, forbidden_ids=forbidden)
+        completion = engine.generate([request])[0]
+        assert len(completion.ids) == 8 and not set(completion.ids) & set(forbidden)
+        assert np.isfinite(completion.logprobs).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_are_told(model: Decoder, temperature: float, value: float) -> None:
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        model.lm_head.weight[3, 0] = value
+    engine = Engine(model, context_length=16)
+    with pytest.raises(FledgeError, match="logits are no numbers"):
+        engine.generate([GenerateRequest([5, 6], max_tokens=8, temperature=temperature)])
+
+
 def test_callbacks_see_every_token_and_row(engine: Engine) -> None:
     seen: dict[int, list[int]] = {}
     requests = [*mixed_requests(engine.vocab_size), GenerateRequest([1], max_tokens=0)]

@@ -52,6 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C."""
     # Before torch is loaded: threads that wait by spinning take the processor from those they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _pass_all_text()
     words = list(sys.argv[1:] if words is None else words)
     try:
         build_app()(words, exit_on_error=False, print_error=False)
@@ -74,6 +75,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else _tell(str(stop.code), 1)
     return 0
+
+
+def _pass_all_text() -> None:
+    """What a terminal or a pipe cannot write is written as escapes; what it sends and is no text reads as U+FFFD."""
+    for stream, errors in ((sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"), (sys.stdin, "replace")):
+        # what stands in for a stream may lack this, and one that was read from takes no change
+        if hasattr(stream, "reconfigure") and stream.errors != errors:
+            stream.reconfigure(errors=errors)
 
 
 def _tell(line: str, status: int) -> int:

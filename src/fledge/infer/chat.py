@@ -224,7 +224,7 @@ def run_transcript(session: ChatSession, prompts: Sequence[str], output_stream: 
     for prompt in prompts:
         if forget:
             session.reset()
-        output_stream.write(f"you> {prompt}\n")
+        output_stream.write(f"you> {printable(prompt)}\n")
         try:
             say(session, prompt, output_stream)
         except FledgeError as error:

@@ -12,9 +12,11 @@ from torch import Tensor
 from fledge.infer.request import GenerateRequest, Token
 from fledge.infer.sampling import filtered_logprobs, pick, uniforms
 from fledge.model.decoder import Decoder
+from fledge.types import FledgeError
 
 PREFILL_TOKENS = 16_384  # tokens of one forward pass over prompts
 COMPACT_BELOW = 0.75  # share of unfinished rows under which the batch is made smaller
+LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 1e-6, 1e30  # outside, float32 is left; below, the likeliest token is taken
 
 
 @dataclass
@@ -103,10 +105,12 @@ class Sampler:
         self.device = torch.device("cpu") if device.type == "mps" else device
         requests = [row.request for row in rows]
         self.seeds = np.array([request.seed % 2**64 for request in requests], dtype=np.uint64)
-        self.sampled = [i for i, request in enumerate(requests) if request.temperature > 0]
+        self.sampled = [i for i, request in enumerate(requests) if request.temperature >= LEAST_TEMPERATURE]
         chosen = [requests[i] for i in self.sampled]
         self.settings = (
-            torch.tensor([r.temperature for r in chosen], dtype=torch.float32, device=self.device),
+            torch.tensor(
+                [min(r.temperature, GREATEST_TEMPERATURE) for r in chosen], dtype=torch.float32, device=self.device
+            ),
             torch.tensor([min(r.top_k, vocab_size) for r in chosen], dtype=torch.int64, device=self.device),
             torch.tensor([r.top_p for r in chosen], dtype=torch.float32, device=self.device),
             torch.tensor([r.min_p for r in chosen], dtype=torch.float32, device=self.device),
@@ -114,11 +118,14 @@ class Sampler:
         self.forbidden = _forbidden(requests, vocab_size).to(self.device)
 
     def sample(self, logits_BV: Tensor, rows: Sequence[Row]) -> tuple[list[int], list[float]]:
-        """The next token of every row, and its log-probability."""
+        """The next token of every row, and its log-probability; FledgeError where the model gives no numbers."""
         logits = logits_BV.to(self.device).float()
         if self.forbidden.any():
             logits = logits.masked_fill(self.forbidden, float("-inf"))
         tokens = logits.argmax(dim=-1)
+        # of logits that are no number one is the greatest
+        if not logits.gather(1, tokens[:, None]).isfinite().all():
+            raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
         if len(self.sampled) < len(rows):
             logprobs = logits.gather(1, tokens[:, None]).squeeze(1) - logits.logsumexp(dim=-1)
         else:

@@ -13,9 +13,9 @@ from fledge.types import FledgeError
 class GenerateRequest:
     """Continue ``ids`` by at most ``max_tokens`` tokens.
 
-    ``temperature`` 0 takes the likeliest token. Otherwise the logits are divided by it, then cut to the ``top_k``
-    likeliest (0 = all), to the smallest set that holds ``top_p`` of the probability, and to what has at least
-    ``min_p`` times the probability of the likeliest. ``stop_ids`` end the completion and belong to it;
+    ``temperature`` 0 (or below 1e-6) takes the likeliest token. Otherwise the logits are divided by it, then cut to the
+    ``top_k`` likeliest (0 = all), to the smallest set that holds ``top_p`` of the probability, and to what has at
+    least ``min_p`` times the probability of the likeliest. ``stop_ids`` end the completion and belong to it;
     ``forbidden_ids`` are never sampled. The same ``seed`` gives the same tokens in any batch.
     """
 
