@@ -38,6 +38,11 @@ def _svg(figure: Any) -> str:
     return buffer.getvalue()
 
 
+def _plain(text: str) -> str:
+    """``text`` as it is: between two dollar signs matplotlib would read mathematics."""
+    return text.replace("$", r"\$")
+
+
 def _smooth(values: Sequence[float]) -> list[float]:
     """Exponential average with a window of a fiftieth of the run, without the bias of its start."""
     keep = 1 - 1 / max(1.0, len(values) / 50)
@@ -66,7 +71,7 @@ def loss_curves(train: Mapping[str, Losses], heldout: Mapping[str, Mapping[str, 
             x = [value / 1e6 for value in data[0]] if column == 0 else list(data[1])
             smoothed = _smooth(data[2])
             axis.plot(x, data[2], color=colour, alpha=0.18, linewidth=0.8)
-            axis.plot(x, smoothed, color=colour, linewidth=1.8, label=name)
+            axis.plot(x, smoothed, color=colour, linewidth=1.8, label=_plain(name))
             lows.append(min(smoothed))
             highs.append(smoothed[min(len(smoothed) - 1, len(smoothed) // 50)])
             for text, measured in heldout.get(name, {}).items():
@@ -82,7 +87,7 @@ def loss_curves(train: Mapping[str, Losses], heldout: Mapping[str, Mapping[str, 
         if len(texts) > 1:
             axis.plot([], [], linestyle="none", label="held out:")
             for text in texts:
-                axis.plot([], [], color=COLOURS[-1], linestyle=dashes[text], linewidth=1, label=text)
+                axis.plot([], [], color=COLOURS[-1], linestyle=dashes[text], linewidth=1, label=_plain(text))
         if len(train) > 1 or len(texts) > 1:
             axis.legend(frameon=False)
     return _svg(figure)
@@ -98,7 +103,7 @@ def funnel(steps: Sequence[str], kept: Sequence[float], lost: Sequence[float], u
     for row, (left, gone) in enumerate(zip(kept, lost, strict=True)):
         if gone:
             axis.text(left + gone, row, f" −{gone:,.2f}" if gone < 10 else f" −{gone:,.0f}", va="center", fontsize=8)
-    axis.set_yticks(rows, steps)
+    axis.set_yticks(rows, [_plain(step) for step in steps])
     axis.invert_yaxis()
     axis.set_xlabel(unit)
     return _svg(figure)
@@ -119,14 +124,14 @@ def bars(labels: Mapping[str, str], runs: Mapping[str, Mapping[str, Share]]) -> 
         shown = [tuple(100 * value for value in shares[name]) for name in names if name in shares]
         means, errors = [mean for mean, _, _ in shown], [error for _, error, _ in shown]
         drawn = axis.barh(
-            rows, means, xerr=errors, color=colour, ecolor="#1d2733", capsize=2, height=0.94 * thick, label=run
+            rows, means, xerr=errors, color=colour, ecolor="#1d2733", capsize=2, height=0.94 * thick, label=_plain(run)
         )
         for bar, name in zip(drawn, (name for name in names if name in shares), strict=True):
             bar.set_gid(f"bar-{name}-{run}")
         for row, (mean, _, chance) in zip(rows, shown, strict=True):
             axis.text(103, row, f"{mean:.0f} %", va="center", fontsize=9 if len(runs) == 1 else 7)
             axis.plot([chance] * 2, [row - thick * 0.6, row + thick * 0.6], color=COLOURS[3], linewidth=2)
-    axis.set_yticks(range(len(names)), labels.values())
+    axis.set_yticks(range(len(names)), [_plain(label) for label in labels.values()])
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xlim(0, 112)
     axis.set_xticks(range(0, 101, 20))
@@ -140,7 +145,7 @@ def lines(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
     """Named curves over one axis."""
     figure, (axis,) = _figure(9.5, 3.0)
     for colour, (name, (x, y)) in zip(COLOURS, curves.items(), strict=False):
-        axis.plot(x, y, color=colour, linewidth=1.6, label=name)
+        axis.plot(x, y, color=colour, linewidth=1.6, label=_plain(name))
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     if len(curves) > 1:
