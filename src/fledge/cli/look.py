@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cyclopts import App
 
+from fledge.cli.paths import MaybePlace, Place
 
-def inspect(path: Path, /, *, row: int = 0) -> None:
+
+def inspect(path: Place, /, *, row: int = 0) -> None:
     """Show what is in a run, a checkpoint, a shard or a recipe.
 
     Examples:
@@ -33,7 +33,7 @@ def inspect(path: Path, /, *, row: int = 0) -> None:
         print(line)
 
 
-def report(run: Path, other: Path | None = None, /) -> None:
+def report(run: Place, other: MaybePlace = None, /) -> None:
     """Write report.md and report.html of a run; with two runs, side by side.
 
     Examples:

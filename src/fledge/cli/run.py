@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from fledge.cli.paths import MaybePlace, Place, place
 from fledge.stages.table import stage_names
 from fledge.types import FledgeError
 
@@ -26,7 +27,7 @@ ABOUT = {
 
 def run_recipe(
     *words: Words,
-    out: Path | None = None,
+    out: MaybePlace = None,
     until: str | None = None,
     start: Annotated[str | None, Parameter(name="--from")] = None,
 ) -> None:
@@ -64,7 +65,7 @@ def run_recipe(
             where="fledge run",
             fix="give it first: fledge run recipes/demo.toml",
         )
-    path = Path(plain[0])
+    path = place(plain[0])
     recipe = read_recipe(path, flags)
     run = out or (path if path.is_dir() else Path("runs") / recipe.name)
     with user_modules(path):
@@ -72,7 +73,7 @@ def run_recipe(
 
 
 def _stage_command(stage: str) -> Callable[..., None]:
-    def command(*words: Words, out: Path, recipe: Path | None = None) -> None:
+    def command(*words: Words, out: Place, recipe: MaybePlace = None) -> None:
         from fledge.stages.recipe import recipe_flags, stage_recipe, user_modules
         from fledge.stages.whole import run_whole
 

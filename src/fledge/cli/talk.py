@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from cyclopts import App
 
+from fledge.cli.paths import Place
+
 
 def sample(
-    run: Path,
+    run: Place,
     prompt: str = "",
     /,
     *,
@@ -56,7 +57,7 @@ def sample(
         sys.stdout.flush()
 
 
-def chat(run: Path, /, *, temperature: float = 0.3, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
+def chat(run: Place, /, *, temperature: float = 0.3, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
     """Talk to a run's assistant. Without a terminal, print a short transcript and end.
 
     In the chat: /reset, /system TEXT, /temperature X, /help, /exit.
