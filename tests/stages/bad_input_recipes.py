@@ -119,7 +119,10 @@ ROWS = [
     ),
     Row(
         "a folder as conversations",
-        lambda b: (b.copy("sft", "eval"), b.run("--until", "sft", "--sft.conversations", b.folder))[1],
+        lambda b: (
+            b.copy("sft", "eval"),
+            b.run("--until", "sft", "--sft.conversations", b.put("chats/chat.jsonl", "{}").parent),
+        )[1],
         ("is a directory; check the path",),
         undone=("sft",),
     ),

@@ -79,7 +79,8 @@ ROWS = [
         damaged(LAST, unfinished_pretrain, "sft", "eval"),
         code=0,
         prints=(
-            "step-00000012: model.safetensors does not match its checksum; the checkpoint before it is used",
+            "step-00000012: model.safetensors does not match its checksum; it is kept as damaged-step-00000012, "
+            "and the checkpoint before it is used",
             "continuing after step 9 of 12",
         ),
         then=is_done("pretrain"),

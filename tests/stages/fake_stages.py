@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fledge.run.files import write_text
 from fledge.run.settings import setting
-from fledge.stages.graph import Job
+from fledge.stages.job import Job
 from fledge.stages.table import StageContext, StageSpec
 
 

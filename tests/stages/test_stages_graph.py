@@ -144,6 +144,19 @@ def test_a_killed_stage_resumes_and_ends_as_if_it_had_not_been_killed(run):
         assert (run / "second" / name).read_bytes() == (whole / "second" / name).read_bytes()
 
 
+def test_from_drops_what_was_cut_off_before_it(run, monkeypatch):
+    child(run, KILL_AT="2")
+    monkeypatch.setattr("fake_stages.third", lambda context: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        go(job(run), start="second")
+    monkeypatch.undo()
+    assert (run.parent / "calls.txt").read_text(encoding="utf-8").split() == ["second"]
+    assert go(job(run), start="second")[0] == ["third+"]
+    child(run, TIMES="4", KILL_AT="1")
+    made, decisions, _ = go(job(run, second=Second(times=4)), start="second")
+    assert made == ["second", "third"] and decisions["second"].reason == "times 2 → 4; asked for with --from"
+
+
 def test_a_killed_stage_with_other_settings_starts_afresh(run):
     child(run, KILL_AT="2")
     made, decisions, _ = go(job(run, second=Second(times=1)))
@@ -206,6 +219,14 @@ def test_one_stage_by_itself_needs_its_upstream(run):
         go(job(run), only="second")
     assert go(job(run), only="first")[0] == ["first"]
     assert go(job(run), only="second")[0] == ["second"]
+    go(job(run, first=First(letter="b")), only="first")
+    with pytest.raises(
+        FledgeError, match=r"second, which is out of date \(the output of first changed\); run fledge second --out"
+    ):
+        go(job(run, first=First(letter="b")), only="third")
+    go(job(run, first=First(letter="b")))
+    with pytest.raises(FledgeError, match=r"first, which is out of date \(letter .b. → .c.\)"):
+        go(job(run, first=First(letter="c")), only="second")
 
 
 def test_another_version_is_told_and_reruns_nothing(run):

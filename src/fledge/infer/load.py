@@ -14,7 +14,13 @@ from fledge.model.decoder import Decoder
 from fledge.model.qwen3 import from_qwen3_config
 from fledge.model.weights import read_decoder_file
 from fledge.run.files import read_json, sha256
-from fledge.run.manifest import SETTINGS_NAME, damaged_outputs, read_manifest
+from fledge.run.manifest import (
+    SETTINGS_NAME,
+    damaged_outputs,
+    outputs_hash,
+    read_manifest,
+    read_manifest_or_none,
+)
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import FledgeError
 
@@ -46,7 +52,9 @@ def load_engine(
     """
     found = find_model(Path(path))
     model, trained_length = read_decoder(found.weights)
-    tokenizer = Tokenizer.load(find_tokenizer(found.weights))
+    tokenizer_path = find_tokenizer(found.weights)
+    check_tokenizer(found.weights, tokenizer_path)
+    tokenizer = Tokenizer.load(tokenizer_path)
     if tokenizer.vocab_size > model.config.vocab_size:
         raise FledgeError(
             f"the tokenizer has {tokenizer.vocab_size} tokens and the model {model.config.vocab_size}",
@@ -119,6 +127,24 @@ def find_tokenizer(weights: Path) -> Path:
             if (candidate / "tokenizer.json").is_file():
                 return candidate
     raise FledgeError("no tokenizer.json beside the model or in its run", where=str(weights), fix="put it there")
+
+
+def check_tokenizer(weights: Path, tokenizer: Path) -> None:
+    """Raise FledgeError where the stage of a run that holds ``weights`` learned from another tokenizer than its run's.
+
+    A tokenizer that somebody put beside the weights is taken as it is.
+    """
+    now = read_manifest_or_none(tokenizer)
+    for stage in weights.resolve().parents[:2]:
+        if now is None or stage.parent != tokenizer.resolve().parent or not (stage / SETTINGS_NAME).is_file():
+            continue
+        learned_from = read_json(stage / SETTINGS_NAME).get("inputs", {}).get("tokenizer")
+        if learned_from and learned_from != outputs_hash(now, ("tokenizer.json",)):
+            raise FledgeError(
+                "the model was trained with another tokenizer than this run has now",
+                where=str(stage),
+                fix=f"fledge run {stage.parent} trains it anew",
+            )
 
 
 def read_decoder(directory: Path) -> tuple[Decoder, int | None]:

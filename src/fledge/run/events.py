@@ -22,7 +22,10 @@ class EventLog:
         with told(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             fresh = not self.path.exists() or self.path.stat().st_size == 0
+            cut_off = not fresh and _last_byte(self.path) != b"\n"
             self._file = open(self.path, "a", encoding="utf-8", newline="\n")
+            if cut_off:  # the half event of a killed process stays a line of its own
+                self._file.write("\n")
         if fresh:
             self.write("schema", version=SCHEMA_VERSION)
 
@@ -46,6 +49,12 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _last_byte(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read()
 
 
 def _finite(value: Any) -> Any:

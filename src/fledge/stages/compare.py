@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import count, zip_longest
 from typing import Any, TypeVar
 
-from fledge.stages.figures import Rows, baseline, measures, percent
+from fledge.stages.figures import Rows, baseline, marked, measures, percent
 from fledge.stages.page import Table
 
 DASH = "–"
@@ -75,7 +75,7 @@ def compare_bits(names: tuple[str, str], results: Sequence[Mapping[str, Any]]) -
     by_name = [_by_key(result.get("bits_per_byte", ()), lambda text: str(text["name"])) for result in results]
     rows = []
     for name in merged([list(found) for found in by_name]):
-        row = [name[0]]
+        row = [max((marked(name[0], found[name]) for found in by_name if name in found), key=len)]
         figures: list[Figure] = []
         for found in by_name:
             text = found.get(name)

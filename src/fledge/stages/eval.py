@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fledge.evals.config import EvalConfig
+from fledge.evals.names import names_of_files
 from fledge.run.files import read_json, write_json
-from fledge.stages.figures import BITS_HEADER, TASK_HEADER, aligned, bits_rows, task_rows
+from fledge.stages.figures import BITS_HEADER, MAY_BE_SEEN, TASK_HEADER, aligned, bits_rows, task_rows
+from fledge.stages.plan import UNGUARDED, files_of, read_begun
 from fledge.stages.table import StageContext, heldout_directories
 from fledge.types import Task
 
@@ -40,7 +44,7 @@ def run(context: StageContext) -> dict[str, Any]:
             if stage is None:
                 continue
             engine, tokenizer, _ = load_engine(stage / "model", device=device, dtype=dtype, max_batch=config.max_batch)
-            tasks = world_tasks(context) if asked.tasks and assistant else []
+            tasks = world_tasks(context.settings_of) if asked.tasks and assistant else []
             out = context.out / name if name else context.out
             summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events)
     results, summary = read_json(context.out / "base" / "results.json"), summaries["base"]
@@ -50,26 +54,62 @@ def run(context: StageContext) -> dict[str, Any]:
         summary = {**summary, "tasks": {**summaries[""]["tasks"], **summary["tasks"]}}
     else:
         write_json(context.out / "prompts.json", read_json(context.out / "base" / "prompts.json"))
+    unguarded = not_kept_out(config, context.out)
+    mark(results, config, unguarded)
     write_json(context.out / "results.json", results)
     for header, rows in ((BITS_HEADER, bits_rows(results)), (TASK_HEADER, task_rows(results))):
         if rows:
             print(aligned(header, rows), flush=True)
-    return summary
+    if unguarded:
+        files = ", ".join(Path(file).name for file in unguarded)
+        why = f"the tokens stage did not keep it out; fledge run {context.run} trains without it"
+        print(f"eval: {MAY_BE_SEEN}: {files} ({why})", flush=True)
+    return {**summary, "not_kept_out": unguarded} if unguarded else summary
 
 
-def check(settings: EvalConfig, run: Path) -> None:
-    """Raise FledgeError for tasks of the user's own that cannot be loaded."""
-    from fledge.evals.tasks import own_tasks
+def check(settings_of: Mapping[str, Any]) -> None:
+    """Raise FledgeError for tasks that there are none of, and for files that cannot be scored."""
+    from fledge.evals.blimp import Blimp
+    from fledge.evals.tasks import choose_tasks, file_task
 
-    for name in settings.tasks:
-        if ":" in name:
-            own_tasks(name)
+    config: EvalConfig = settings_of["eval"]
+    if config.tasks:
+        known = world_tasks(settings_of) if "sft" in settings_of else []
+        choose_tasks([name for name in config.tasks if known or name != "world"], known)
+    for file in config.multiple_choice:
+        file_task(file, config.seed)
+    if config.blimp:
+        Blimp(config.blimp, n_per_paradigm=config.blimp_n, seed=config.seed)
+    if config.perplexity:
+        from fledge.evals.perplexity import texts_of_file
+
+        for file in config.perplexity:
+            texts_of_file(file, config.separator, config.perplexity_bytes)
 
 
-def world_tasks(context: StageContext) -> list[Task]:
+def world_tasks(settings_of: Mapping[str, Any]) -> list[Task]:
     """The tasks of the run's own world, if it has one."""
-    if "world" not in context.settings_of:
+    if "world" not in settings_of:
         return []
     from fledge.world.world import World
 
-    return World(context.settings_of["world"]).tasks()
+    return World(settings_of["world"]).tasks()
+
+
+def not_kept_out(config: EvalConfig, out: Path) -> list[str]:
+    """The user's files that are scored although the tokens stage did not keep their texts out of training."""
+    begun = read_begun(out)
+    unguarded = set(json.loads(begun.inputs.get(UNGUARDED, "[]")) if begun else ())
+    entries = dict.fromkeys((*config.perplexity, *config.multiple_choice, config.blimp))
+    return [entry for entry in entries if entry and any(file.as_posix() in unguarded for file in files_of(entry))]
+
+
+def mark(results: Mapping[str, Any], config: EvalConfig, unguarded: Sequence[str]) -> None:
+    """Mark the results of the files of ``unguarded``; those of files come last, in the order of the settings."""
+    texts = list(names_of_files(config.perplexity, ending=True))
+    choices = [*names_of_files(config.multiple_choice, ending=False), *([config.blimp] if config.blimp else [])]
+    for key, files in (("bits_per_byte", texts), ("tasks", choices)):
+        of_files = results[key][len(results[key]) - len(files) :]
+        for file, result in zip(files, of_files, strict=True):
+            if file in unguarded:
+                result["may_be_seen"] = True

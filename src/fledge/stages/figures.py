@@ -13,6 +13,7 @@ TASK_HEADER = ("task", "right", "± 1 s.e.", "chance", "prompts", "not scored")
 BITS_HEADER = ("held-out text", "bits per byte", "± 1 s.e.", "n-gram baseline", "bytes")
 TOLD_APART = ("consistent", "inconsistent", "unverified")
 SEEN = "seen in tuning"
+MAY_BE_SEEN = "training may have seen it"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,13 @@ def percent(value: float | None) -> str:
 
 def task_label(task: Mapping[str, Any]) -> str:
     """The name of a task's result, marked where tuning may have asked the same questions."""
-    return task["name"].replace("_", " ") + (f" ({SEEN})" if task.get("seen") else "")
+    name = task["name"].replace("_", " ") + (f" ({SEEN})" if task.get("seen") else "")
+    return marked(name, task)
+
+
+def marked(name: str, result: Mapping[str, Any]) -> str:
+    """The name of a result, marked where its text was not kept out of training."""
+    return name + (f" ({MAY_BE_SEEN})" if result.get("may_be_seen") else "")
 
 
 def measures(results: Mapping[str, Any]) -> list[Measure]:
@@ -76,7 +83,9 @@ def bits_rows(results: Mapping[str, Any]) -> Rows:
     rows = []
     for text in results.get("bits_per_byte", ()):
         error = "–" if text["stderr"] is None else f"{text['stderr']:.4f}"
-        rows.append((text["name"], f"{text['bits_per_byte']:.4f}", error, baseline(text), f"{text['n_bytes']:,}"))
+        rows.append(
+            (marked(text["name"], text), f"{text['bits_per_byte']:.4f}", error, baseline(text), f"{text['n_bytes']:,}")
+        )
     return tuple(rows)
 
 

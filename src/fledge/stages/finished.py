@@ -1,33 +1,37 @@
-"""What a run directory says of itself."""
+"""What a run directory says of itself, and which of its stages were made of what is no longer there."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fledge.run.events import read_events
 from fledge.run.files import read_json
-from fledge.run.manifest import EVENTS_NAME, Manifest, read_manifest
-from fledge.stages.table import stage_names
+from fledge.run.manifest import EVENTS_NAME, Manifest, outputs_hash, read_manifest
+from fledge.stages.table import STAGES, stage_names
 from fledge.types import FledgeError
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """The manifests of a run's finished stages, its path, and the name to call it by."""
+    """The manifests of a run's finished stages, its path, and the name to call it by.
+
+    ``stale`` are the stages made of an older state of those above them, and which; nothing is told of these.
+    """
 
     path: Path
     name: str
     manifests: Mapping[str, Manifest]
+    stale: Mapping[str, str] = field(default_factory=dict)
 
     def events(self, stage: str, kind: str) -> list[dict[str, Any]]:
-        return list(read_events(self.path / stage / EVENTS_NAME, kind))
+        return [] if stage in self.stale else list(read_events(self.path / stage / EVENTS_NAME, kind))
 
-    def json(self, *parts: str) -> dict[str, Any]:
-        path = self.path.joinpath(*parts)
-        return read_json(path) if path.is_file() else {}
+    def json(self, stage: str, name: str) -> dict[str, Any]:
+        path = self.path / stage / name
+        return read_json(path) if stage not in self.stale and path.is_file() else {}
 
     def summary(self, stage: str) -> Mapping[str, Any]:
         return self.manifests[stage].summary if stage in self.manifests else {}
@@ -35,10 +39,46 @@ class RunFacts:
 
 def read_run(path: Path) -> RunFacts:
     """Raises FledgeError for a directory in which no stage has ended."""
-    manifests = {stage: read_manifest(path / stage) for stage in stage_names()}
-    done = {stage: manifest for stage, manifest in manifests.items() if manifest is not None}
-    if not done:
+    done = _manifests(path)
+    stale = _stale(path, done)
+    fresh = {stage: manifest for stage, manifest in done.items() if stage not in stale}
+    if not fresh:
         raise FledgeError(
             "holds no finished stage", where=str(path), fix="give a run directory, or run its recipe first"
         )
-    return RunFacts(path, path.resolve().name, done)
+    return RunFacts(path, path.resolve().name, fresh, stale)
+
+
+def stale_stages(run: Path) -> dict[str, str]:
+    """The finished stages that were made of an older state of a stage above them, each with the name of that stage."""
+    return _stale(run, _manifests(run))
+
+
+def stale_note(model: Path) -> str:
+    """A line where ``model`` lies in a stage of a run that is stale; else nothing."""
+    resolved = model.resolve()
+    for stage in (resolved, *resolved.parents[:3]):
+        if stage.name in stage_names():
+            above = stale_stages(stage.parent).get(stage.name)
+            if above:
+                return f"this is the {stage.name} of an older {above}; fledge run {stage.parent} makes it anew"
+    return ""
+
+
+def _manifests(run: Path) -> dict[str, Manifest]:
+    found = {stage: read_manifest(run / stage) for stage in stage_names()}
+    return {stage: manifest for stage, manifest in found.items() if manifest is not None}
+
+
+def _stale(run: Path, done: Mapping[str, Manifest]) -> dict[str, str]:
+    stale: dict[str, str] = {}
+    for spec in STAGES:
+        inputs = done[spec.name].inputs if spec.name in done else {}
+        for name, patterns in spec.upstream.items():
+            # a directory that was removed to save space takes nothing back from what was made of it
+            if name in inputs and (run / name).is_dir():
+                above = done.get(name)
+                if above is None or name in stale or outputs_hash(above, patterns) != inputs[name]:
+                    stale[spec.name] = name
+                    break
+    return stale

@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fledge.run.files import TEMPORARY, read_json, remove_leftovers, told, write_json, write_text
-from fledge.run.lock import LOCK_NAME, locked
+from fledge.run.lock import locked
 from fledge.run.manifest import (
     MANIFEST_NAME,
     SETTINGS_NAME,
     Manifest,
     hash_outputs,
-    read_manifest,
     read_manifest_or_none,
     versions,
     write_manifest,
 )
 from fledge.run.progress import duration, quantity
 from fledge.run.settings import settings_hash
-from fledge.run.toml_file import read_toml
+from fledge.stages.job import RECIPE_NAME, Job, check_job, check_upstream, wanted_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
-from fledge.stages.table import STAGES, StageContext, StageSpec, stage_names
-from fledge.types import FledgeError
+from fledge.stages.table import STAGES, StageContext, StageSpec
 
-RECIPE_NAME = "recipe.toml"
 FORCED_NAME = ".from.json"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to run: a recipe's name, its settings by stage, and its text, which is kept with the run."""
-
-    name: str
-    settings_of: Mapping[str, Any]
-    recipe_toml: str
-    run: Path
-    specs: tuple[StageSpec, ...] = STAGES
-
-    @property
-    def stages(self) -> tuple[StageSpec, ...]:
-        """The stages of the recipe, in order."""
-        return tuple(spec for spec in self.specs if spec.name in self.settings_of)
 
 
 def run_job(
@@ -63,11 +42,13 @@ def run_job(
     check_job(job, until=until, start=start, only=only)
     with locked(job.run):
         recover(job.run, job.specs)
+        if only:
+            check_upstream(job, only)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
         if only:
             return [_run_only(job, only, say)]
-        wanted = _until(job.stages, until)
-        forced = _forced(job, wanted, start)
+        wanted, from_start = wanted_stages(job, until, start)
+        forced = _forced(job, from_start, start)
         decisions = plan(wanted, job.settings_of, job.run, forced)
         say(plan_text(job, decisions))
         done = []
@@ -81,80 +62,6 @@ def run_job(
                 _note_forced(job.run, start, forced)
             done.append(decision)
         return done
-
-
-def check_job(job: Job, *, until: str | None = None, start: str | None = None, only: str | None = None) -> None:
-    """Everything that can be found wrong before anything is written or computed. Raises FledgeError."""
-    for flag, name in (("--until", until), ("--from", start), ("", only)):
-        if name is not None and name not in job.settings_of:
-            if name in stage_names(job.specs):
-                raise FledgeError(
-                    f"the recipe {job.name} has no stage {name}", where=flag, fix=f"add a [{name}] table to it"
-                )
-            names = [spec.name for spec in job.stages]
-            close = difflib.get_close_matches(name, names, n=1)
-            fix = f"did you mean {close[0]}?" if close else f"its stages are {', '.join(names)}"
-            raise FledgeError(f'there is no stage "{name}"', where=flag, fix=fix)
-    check_needs(job, only)
-    check_directory(job)
-    check_input_files(job)
-    for spec in job.stages if only is None else [spec for spec in job.stages if spec.name == only]:
-        spec.check_settings(job.settings_of[spec.name], job.run)
-        if spec.name == until:
-            break
-
-
-def _until(stages: Sequence[StageSpec], until: str | None) -> tuple[StageSpec, ...]:
-    names = stage_names(stages)
-    return tuple(stages[: names.index(until) + 1] if until else stages)
-
-
-def check_needs(job: Job, only: str | None = None) -> None:
-    """Raise FledgeError where a stage of the recipe lacks one that it reads from."""
-    if not job.settings_of:
-        raise FledgeError(f"the recipe {job.name} has no stage", fix="add a table such as [text]")
-    for spec in job.stages:
-        for group in spec.needs:
-            if not any(name in job.settings_of for name in group):
-                if only:
-                    names = " or ".join(group)
-                    fix = f"first run fledge {group[-1]} --out {job.run}"
-                    raise FledgeError(f"{spec.name} reads from {names}, which this run lacks", where=only, fix=fix)
-                tables = " or ".join(f"[{name}]" for name in group)
-                raise FledgeError(f"[{spec.name}] needs {tables} in the recipe {job.name}", fix="add that table")
-
-
-def check_input_files(job: Job) -> None:
-    """Raise FledgeError where a file that a later stage reads is not there, before hours of work went by."""
-    for spec in job.stages:
-        for name in spec.input_settings if spec.upstream else ():
-            given = getattr(job.settings_of[spec.name], name, ())
-            for entry in (given,) if isinstance(given, str) else given:
-                if entry and not Path(entry).exists():
-                    raise FledgeError("is not there", where=f"{spec.name}.{name}, {entry}", fix="check the path")
-
-
-def check_directory(job: Job) -> None:
-    """Raise FledgeError where the directory holds the run of another recipe, or something else altogether."""
-    recipe = job.run / RECIPE_NAME
-    with told(job.run):
-        if not job.run.exists():
-            return
-        if not job.run.is_dir():
-            raise FledgeError("is a file, not a directory", where=str(job.run), fix="choose another with --out")
-        if not recipe.exists():
-            if any(path.name != LOCK_NAME and TEMPORARY not in path.name for path in job.run.iterdir()):
-                raise FledgeError(
-                    "is not empty and holds no run", where=str(job.run), fix="choose another directory with --out"
-                )
-            return
-    name = read_toml(recipe)[0].get("name")
-    if name != job.name:
-        raise FledgeError(
-            f"holds a run of the recipe {name}, not of {job.name}",
-            where=str(job.run),
-            fix="choose another directory with --out",
-        )
 
 
 def recover(run: Path, specs: Sequence[StageSpec] = STAGES) -> None:
@@ -184,22 +91,22 @@ def _remove(directory: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _forced(job: Job, wanted: Sequence[StageSpec], start: str | None) -> list[str]:
-    """The stages that ``--from`` still has to re-run; those that an interrupted call finished are not run twice."""
-    if start is None:
-        _note_forced(job.run, None, [])
-        return []
-    names = stage_names(wanted)
-    if start not in names:
-        raise FledgeError(f"--from {start} lies after --until {names[-1]}", fix="swap them")
-    forced = names[names.index(start) :]
+def _forced(job: Job, from_start: list[str], start: str | None) -> list[str]:
+    """The stages that ``--from`` still has to re-run; those that an interrupted call finished are not run twice.
+
+    Work on them that was cut off before this ``--from`` is dropped, so that they do begin afresh.
+    """
     noted = job.run / FORCED_NAME
-    if noted.exists():
+    if start is not None and noted.exists():
         before = read_json(noted)
         if before.get("from") == start:
-            forced = [name for name in forced if name in before["left"]]
-    _note_forced(job.run, start, forced)
-    return forced
+            return [name for name in from_start if name in before["left"]]
+    for name in from_start:
+        _remove(job.run / f"{name}{NEXT}")
+        if read_manifest_or_none(job.run / name) is None:
+            _remove(job.run / name)
+    _note_forced(job.run, start, from_start)
+    return from_start
 
 
 def _note_forced(run: Path, start: str | None, left: Sequence[str]) -> None:
@@ -211,13 +118,6 @@ def _note_forced(run: Path, start: str | None, left: Sequence[str]) -> None:
 
 def _run_only(job: Job, only: str, say: Callable[[str], None]) -> Decision:
     spec = next(spec for spec in job.stages if spec.name == only)
-    for name in spec.upstream:
-        if name in job.settings_of and read_manifest(job.run / name) is None:
-            raise FledgeError(
-                f"{only} reads from {name}, which is not done",
-                where=str(job.run),
-                fix=f"run fledge {name} --out {job.run}",
-            )
     decision = decide(spec, job.settings_of[only], job.run, list(job.settings_of))
     say(plan_text(job, [decision]))
     _do(job, spec, decision, say)

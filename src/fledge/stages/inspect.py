@@ -15,8 +15,10 @@ from fledge.run.progress import duration, quantity
 from fledge.run.setting_types import shown
 from fledge.run.settings import dump
 from fledge.run.toml_file import read_toml
-from fledge.stages.graph import RECIPE_NAME, summary_text
+from fledge.stages.finished import stale_stages
+from fledge.stages.graph import summary_text
 from fledge.stages.inspect_shards import parquet_lines, token_shard_lines
+from fledge.stages.job import RECIPE_NAME
 from fledge.stages.plan import plan, read_begun
 from fledge.stages.recipe import Recipe, read_recipe, settings_class
 from fledge.stages.table import STAGES, stage_names
@@ -54,10 +56,13 @@ def run_lines(run: Path) -> Iterator[str]:
     recipe = read_toml(run / RECIPE_NAME)[0]
     yield f"run {run} of the recipe {recipe.get('name')}" + (" (a process is at work)" if in_use(run) else "")
     damaged = None
+    stale = stale_stages(run)
     for name in stage_names():
         if name in recipe or (run / name).exists():
             try:
                 yield from stage_lines(run / name)
+                if name in stale:
+                    yield f"  stale     made of an older {stale[name]}; fledge run {run} makes it anew"
             except FledgeError as error:
                 damaged = damaged or error
     if damaged:

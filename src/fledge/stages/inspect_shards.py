@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fledge.run.files import read_json
 from fledge.run.manifest import SETTINGS_NAME
+from fledge.stages.tokens import check_same_tokenizer
 from fledge.types import FledgeError
 
 DOCUMENT_CHARACTERS = 1500
@@ -19,6 +20,7 @@ def parquet_lines(path: Path, row: int) -> Iterator[str]:
     """Rows of one parquet shard or a folder of them, and one document."""
     import pyarrow.parquet as pq
 
+    from fledge.infer.chat import printable
     from fledge.text.shards import read_rows, shard_paths
 
     paths = shard_paths(path)
@@ -32,14 +34,15 @@ def parquet_lines(path: Path, row: int) -> Iterator[str]:
         columns = columns or list(metadata.schema.to_arrow_schema().names)
         n_rows += metadata.num_rows
         yield f"{each}: {metadata.num_rows} rows, {each.stat().st_size} bytes, {metadata.num_row_groups} row groups"
-    yield f"{n_rows} rows; columns {', '.join(columns)}"
+    yield f"{n_rows} rows; columns {printable(', '.join(columns))}"
     _check_row(row, n_rows, path)
     found = next(each for number, each in enumerate(read_rows(paths, columns)) if number == row)
     yield f"row {row}:"
     for name, value in found.items():
-        if name == "text" and len(value) > DOCUMENT_CHARACTERS:
-            value = f"{value[:DOCUMENT_CHARACTERS]} … ({len(value)} characters)"
-        yield f"  {name}: {value}"
+        shown = printable(str(value))
+        if len(shown) > DOCUMENT_CHARACTERS:
+            shown = f"{shown[:DOCUMENT_CHARACTERS]} … ({len(shown)} characters)"
+        yield f"  {printable(name)}: {shown}"
 
 
 def token_shard_lines(directory: Path, row: int, colour: bool) -> Iterator[str]:
@@ -51,6 +54,7 @@ def token_shard_lines(directory: Path, row: int, colour: bool) -> Iterator[str]:
 
     shards = open_shards(directory)
     tokenizer = Tokenizer.load(find_tokenizer(directory))
+    check_same_tokenizer(shards, tokenizer)
     context, fill = _packing(directory)
     rows = plan_rows(shards, context, fill=fill)
     yield (

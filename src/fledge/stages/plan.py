@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,12 +27,16 @@ from fledge.run.modules import code_files
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
 from fledge.stages.table import StageSpec
+from fledge.text.sources.walk import files_below
 from fledge.text.steps import split_entry
 from fledge.types import FledgeError
 
 Action = Literal["done", "resume", "run", "re-run", "depends"]
 NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
+UNGUARDED = "what may stand in the training text"
+"""Among the inputs of a stage that is guarded: the files that its guard did not keep out of training, as JSON."""
+REMOTE = ("http://", "https://", "hf:")
 
 
 @dataclass(frozen=True)
@@ -69,25 +76,64 @@ def begun_now(spec: StageSpec, settings: Any, run: Path, present: Sequence[str],
         if manifest:
             inputs[name] = outputs_hash(manifest, patterns)
     known = before.files if before else {}
-    read = {path.as_posix(): path for path in source_files(spec, settings)} | own_code(spec, settings)
-    files = {name: hash_file(path, known.get(name)) for name, path in read.items()}
+    code = own_code(spec, settings)
+    read = {path.as_posix(): path for path in source_files(spec, settings)} | code
+    files = {name: _hash_input(path, known.get(name)) for name, path in read.items()}
+    files |= {name: known[name] for name in _known_below(gone_inputs(spec, settings), known)}
+    guard = read_manifest_or_none(run / spec.guarded_by) if spec.guarded_by in present else None
+    scored = {name: entry for name, entry in files.items() if name not in code}
+    unguarded = sorted(name for name, entry in scored.items() if guard and guard.inputs.get(name) != entry.sha256)
+    if unguarded:
+        inputs[UNGUARDED] = json.dumps(unguarded)
     return Begun(dump(settings), inputs, files)
+
+
+def _hash_input(path: Path, before: FileHash | None) -> FileHash:
+    """The hash of a file of the user's; an empty one where it cannot be read, which is for the stage to tell."""
+    try:
+        return hash_file(path, before)
+    except OSError:
+        return FileHash("", 0, 0)
+
+
+def input_entries(spec: StageSpec, settings: Any) -> list[tuple[str, str]]:
+    """(setting, entry) for everything on the user's disk that a stage's settings name."""
+    found: list[tuple[str, str]] = []
+    for name in spec.input_settings:
+        given = getattr(settings, name, ())
+        entries = (given,) if isinstance(given, str) else given or ()
+        found += [(name, entry) for entry in entries if entry and not entry.startswith(REMOTE)]
+    return found
 
 
 def source_files(spec: StageSpec, settings: Any) -> list[Path]:
     """The user's local files that a stage reads, folders walked in sorted order."""
-    found: list[Path] = []
-    for name in spec.input_settings:
-        given = getattr(settings, name, ())
-        for entry in (given,) if isinstance(given, str) else given or ():
-            path = Path(entry)
-            if not entry:
-                continue
-            if path.is_dir():
-                found += sorted(each for each in path.rglob("*") if each.is_file())
-            elif path.is_file():
-                found.append(path)
-    return found
+    return [file for _, entry in input_entries(spec, settings) for file in files_of(entry)]
+
+
+def files_of(entry: str) -> list[Path]:
+    """A file that a setting names, or the files below a folder, sorted; nothing where it is not there."""
+    path = Path(entry)
+    files = (each for each, _ in files_below(path)) if stat.S_ISDIR(mode_of(path)) else (path,)
+    return [each for each in files if stat.S_ISREG(mode_of(each))]
+
+
+def mode_of(path: Path) -> int:
+    """The mode of what lies at ``path``; 0 where nothing does, or nobody may look."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def gone_inputs(spec: StageSpec, settings: Any) -> list[str]:
+    """The entries that lie nowhere any more. What a stage made of them stays good as long as it need not run again."""
+    return [entry for _, entry in input_entries(spec, settings) if not os.path.lexists(entry)]
+
+
+def _known_below(entries: Sequence[str], known: Mapping[str, FileHash]) -> list[str]:
+    paths = [Path(entry).as_posix() for entry in entries]
+    return [name for name in known if any(name == path or name.startswith(f"{path}/") for path in paths)]
 
 
 def own_code(spec: StageSpec, settings: Any) -> dict[str, Path]:
@@ -109,7 +155,7 @@ def changes(settings: Any, before: Begun, now: Begun) -> list[str]:
     told = [f"{key} {shown(old)} → {shown(new)}" for key, old, new in _changed_settings(settings, before.settings)]
     for name in sorted({*before.inputs, *now.inputs}):
         if before.inputs.get(name) != now.inputs.get(name):
-            told.append(f"the output of {name} changed")
+            told.append(f"{name} changed" if name == UNGUARDED else f"the output of {name} changed")
     changed = sorted(
         name
         for name in {*before.files, *now.files}
@@ -159,7 +205,7 @@ def decide(spec: StageSpec, settings: Any, run: Path, present: Sequence[str], *,
     if forced:
         reasons.append("asked for with --from")
     if not reasons:
-        return Decision(spec.name, "done", "nothing changed", _version_note(manifest))
+        return Decision(spec.name, "done", "nothing changed", _notes(manifest, gone_inputs(spec, settings)))
     reason = "; ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     again = _decide_unfinished(spec, settings, run, successor, present, "")
     if again.action == "resume":
@@ -179,9 +225,10 @@ def _decide_unfinished(
     return Decision(spec.name, "resume", "was cut off")
 
 
-def _version_note(manifest: Manifest) -> str:
+def _notes(manifest: Manifest, gone: Sequence[str]) -> str:
     made_by = manifest.versions.get("fledge", "?")
-    return "" if made_by == fledge.__version__ else f"made by fledge {made_by}, this is {fledge.__version__}"
+    notes = [] if made_by == fledge.__version__ else [f"made by fledge {made_by}, this is {fledge.__version__}"]
+    return "; ".join(notes + [f"{entry} is no longer there" for entry in gone[:1]])
 
 
 def plan(

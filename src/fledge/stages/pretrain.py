@@ -7,7 +7,7 @@ from typing import Any
 from fledge.run.files import read_json
 from fledge.run.progress import quantity
 from fledge.stages.table import StageContext, heldout_directories
-from fledge.stages.tokens import MIXTURE_NAME
+from fledge.stages.tokens import MIXTURE_NAME, check_same_tokenizer
 from fledge.train.config import PretrainConfig
 from fledge.types import Conversation
 
@@ -36,6 +36,8 @@ def run(context: StageContext) -> dict[str, Any]:
     tokens = context.upstream["tokens"]
     mixture = read_json(tokens / MIXTURE_NAME)
     shards = {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()}
+    for each in shards.values():
+        check_same_tokenizer(each, tokenizer)
     rows = {"context": config.context_length, "batch_rows": config.batch_rows, "mixture": mixture["mixture"]}
     affordable = config.n_steps(int(RowSource(shards, **rows).n_tokens * mixture["max_repetition"]))
     if n_steps > affordable:

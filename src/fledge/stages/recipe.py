@@ -19,7 +19,7 @@ from fledge.run.setting_types import dataclass_of
 from fledge.run.settings import Origin, Words, dump, load, setting
 from fledge.run.settings_table import settings_table
 from fledge.run.toml_file import read_toml, to_toml
-from fledge.stages.graph import RECIPE_NAME
+from fledge.stages.job import RECIPE_NAME
 from fledge.stages.table import STAGES, stage_names
 from fledge.text.config import TextConfig
 from fledge.tokens.config import SOURCES, TokenizerConfig, TokensConfig
@@ -75,8 +75,7 @@ class Recipe:
         files = tokens.decontaminate
         if tokens.decontaminate_eval and self.eval:
             named = {*self.eval.perplexity, *self.eval.multiple_choice, self.eval.blimp} - {""}
-            # One that is not there is told of as a setting of eval.
-            files = tuple(dict.fromkeys((*files, *sorted(name for name in named if Path(name).exists()))))
+            files = tuple(dict.fromkeys((*files, *sorted(named))))
         # Two mixtures are compared without regard to order, which decides where several patterns fit.
         precedence = tokens.patterns if len(tokens.patterns) > 1 else tokens.precedence
         return dataclasses.replace(tokens, decontaminate=files, precedence=precedence)

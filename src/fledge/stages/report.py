@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ def write_report(run: Path, other: Path | None = None) -> tuple[Path, Path]:
     With ``other``, ``comparison.md`` and ``comparison.html`` show the two side by side.
     """
     runs = [read_run(run), *([read_run(other)] if other is not None else [])]
-    if len(runs) == 2 and runs[0].name == runs[1].name:
-        runs = [RunFacts(each.path, str(each.path), each.manifests) for each in runs]
+    if len({run.name for run in runs}) < len(runs):
+        runs = [replace(each, name=str(each.path)) for each in runs]
     title = " and ".join(each.name for each in runs)
     stem = "report" if other is None else "comparison"
     sections = [section for build in _SECTIONS for section in build(runs)]
@@ -53,11 +54,11 @@ def write_report(run: Path, other: Path | None = None) -> tuple[Path, Path]:
 
 def _lead(run: RunFacts) -> str:
     seconds = sum(manifest.seconds for manifest in run.manifests.values())
-    pretrain = run.summary("pretrain")
     told = f"{run.name}: {duration(seconds)} of work"
-    if pretrain:
+    if pretrain := run.summary("pretrain"):
         told += f", {quantity(pretrain['n_parameters'])} parameters, {quantity(pretrain['tokens'])} tokens of text"
-    return told
+    older = ", ".join(f"{stage} (of an older {above})" for stage, above in run.stale.items())
+    return told + (f"; stale and left out until the recipe runs again: {older}" if older else "")
 
 
 def _table(runs: Sequence[RunFacts], header: Sequence[str], rows_of: Callable[[RunFacts], Lines]) -> Table | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fledge.run.files import encodable
+from fledge.stages.finished import stale_note
 from fledge.stages.graph import is_done
 from fledge.types import FledgeError
 
@@ -29,6 +31,8 @@ def stream_samples(run: Path, prompt: str, *, n: int, **sampling: Any) -> Iterat
     chosen = Sampling(**sampling)
     path = run / "pretrain" if is_done(run, "pretrain") else run
     engine, tokenizer, _ = load_engine(path, device=choose_device("auto"))
+    if note := stale_note(path):
+        print(f"fledge: {note}", file=sys.stderr, flush=True)
     for number in range(n):
         pieces = sample_text(engine, tokenizer, prompt, replace(chosen, seed=chosen.seed + number))
         yield prompt

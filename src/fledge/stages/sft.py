@@ -13,6 +13,7 @@ PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
 
 
 def run(context: StageContext) -> dict[str, Any]:
+    from fledge.infer.load import check_tokenizer
     from fledge.model.decoder import Decoder
     from fledge.stages.training import progress_callback, sample_callback, save_final, summary_of
     from fledge.tokens.conversations import REJECTS_NAME
@@ -23,6 +24,8 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tune.sft import run_sft, write_sft_shards
 
     config: SftConfig = context.settings
+    base = context.upstream["pretrain"] / "model"
+    check_tokenizer(base, context.upstream["tokenizer"])
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     shards = context.out / "conversations"
     evaluation = load_index(context.run / "tokens" / EVALUATION)
@@ -36,7 +39,7 @@ def run(context: StageContext) -> dict[str, Any]:
     prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
     state = run_sft(
         config,
-        context.upstream["pretrain"] / "model",
+        base,
         shards,
         context.out,
         [progress_callback("sft", config), sample_callback(config, tokenizer, prompts)],

@@ -39,7 +39,8 @@ class StageSpec:
     ``needs`` are groups of stages of which a recipe must hold at least one. ``function`` is ``module:name``,
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
     list the user's own files, whose contents count as input, and ``function_settings`` those whose entries may be the
-    user's own ``module:function``, whose code does. ``check`` looks at the settings before anything starts.
+    user's own ``module:function``, whose code does. ``check`` looks at the settings of all stages before the stage's
+    upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training.
     """
 
     name: str
@@ -49,14 +50,15 @@ class StageSpec:
     input_settings: tuple[str, ...] = ()
     function_settings: tuple[str, ...] = ()
     check: str = ""
+    guarded_by: str = ""
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
         return self._function(self.function)
 
-    def check_settings(self, settings: Any, run: Path) -> None:
-        """Raise FledgeError for settings that cannot work here, before anything is written."""
+    def check_settings(self, settings_of: Mapping[str, Any]) -> None:
+        """Raise FledgeError for settings that cannot work, before anything is written."""
         if self.check:
-            self._function(self.check)(settings, run)
+            self._function(self.check)(settings_of)
 
     @staticmethod
     def _function(path: str) -> Any:
@@ -128,6 +130,7 @@ STAGES: tuple[StageSpec, ...] = (
         input_settings=("perplexity", "multiple_choice", "blimp"),
         function_settings=("tasks",),
         check="fledge.stages.eval:check",
+        guarded_by="tokens",
     ),
 )
 

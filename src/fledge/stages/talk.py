@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.files import read_json
+from fledge.stages.finished import stale_note
+from fledge.stages.graph import is_done
 from fledge.types import FledgeError
 
 PROMPTS = ("Hello!", "Who are you?", "Tell me a short story about a cat.", "What is 3 + 4?")
@@ -21,6 +23,8 @@ def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
     from fledge.train.hardware import choose_device
 
     engine, tokenizer, kind = load_engine(run, device=choose_device("auto"))
+    if note := stale_note(run / "sft" if is_done(run, "sft") else run):
+        print(f"fledge: {note}", file=sys.stderr, flush=True)
     if kind != "chat":
         raise FledgeError(
             "has a base model and no assistant yet", where=str(run), fix=f'use fledge sample {run} "Once upon a time"'

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fledge.run.files import of_system
+from fledge.stages.plan import REMOTE
 from fledge.stages.table import StageContext
 from fledge.text.config import TextConfig
 from fledge.types import FledgeError
@@ -33,17 +35,17 @@ def kept_text(summary: dict[str, Any]) -> str:
     return line + (f" ({', '.join(told[:6])}{', …' if len(told) > 6 else ''})" if told else "")
 
 
-def check(settings: TextConfig, run: Path) -> None:
-    """Raise FledgeError for sources that are not there or hold the stage's own output, and for unknown steps."""
+def check(settings_of: Mapping[str, Any]) -> None:
+    """Raise FledgeError for sources that are not there, and for unknown steps."""
     from fledge.text.clean import load_steps
 
+    settings: TextConfig = settings_of["text"]
     if not settings.sources:
         raise FledgeError(
             "no sources are named", where="text.sources", fix="give files, folders or URLs: --text.sources PATH"
         )
-    own = (run / "text").resolve()
     for source in settings.sources:
-        if source.startswith(("http://", "https://", "hf:")):
+        if source.startswith(REMOTE):
             continue
         if "://" in source:
             raise FledgeError("is no address that can be read", where=source, fix="give http://…, https://… or a path")
@@ -51,9 +53,4 @@ def check(settings: TextConfig, run: Path) -> None:
             Path(source).stat()
         except OSError as error:
             raise of_system(error, source) from error
-        path = Path(source).resolve()
-        if path == own or path in own.parents or own in path.parents:
-            raise FledgeError(
-                f"holds what this run writes ({run})", where=source, fix="name other sources, or another --out"
-            )
     load_steps(settings)

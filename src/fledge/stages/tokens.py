@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fledge.run.files import write_json
 from fledge.stages.table import StageContext
+from fledge.types import FledgeError
+
+if TYPE_CHECKING:
+    from fledge.tokens.shards import ShardSet
+    from fledge.tokens.tokenizer import Tokenizer
 
 MIXTURE_NAME = "mixture.json"
 
@@ -34,6 +39,16 @@ def run(context: StageContext) -> dict[str, Any]:
     write_json(context.out / MIXTURE_NAME, {"mixture": mixture, "max_repetition": config.max_repetition})
     n_tokens = sum(each["n_tokens"] for each in summary["train"].values())
     return {"n_tokens": n_tokens, **summary}
+
+
+def check_same_tokenizer(shards: ShardSet, tokenizer: Tokenizer) -> None:
+    """Raise FledgeError where token shards hold the ids of another tokenizer."""
+    if shards.tokenizer != tokenizer.fingerprint:
+        raise FledgeError(
+            "these token shards were made with another tokenizer than the run has now",
+            where=str(shards.directory),
+            fix="run the stage again that makes them, or the whole recipe",
+        )
 
 
 def told_files(found: Mapping[str, int], limit: int = 4) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fledge.text.sources.archives import is_hidden, unknown_format
+from fledge.text.sources.archives import unknown_format
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.formats import CONTENT_TYPES, SUPPORTED, classify
 from fledge.text.sources.hub import PREFIX, list_hub
 from fledge.text.sources.records import Unit
+from fledge.text.sources.walk import files_below
 from fledge.text.sources.web import FetchFailed, Web
 from fledge.types import FledgeError, Reject
 
@@ -87,38 +88,11 @@ def _local_units(source: str, label: str, seen: set[str]) -> list[Unit]:
         return _file_unit(root, label, source, seen)
     if not stat.S_ISDIR(mode):
         raise FledgeError("is neither a file nor a folder", where=source, fix="check the path")
-    files = list(_walk(root, source))
+    files = list(files_below(root))
     if not any(classify(path.name)[0] for path, _ in files):
         found = f"holds no file that can be read ({len(files)} of unknown format)" if files else "holds no files"
         raise FledgeError(found, where=source, fix=f"put files of these kinds there: {SUPPORTED}")
     return [unit for path, relative in files for unit in _file_unit(path, f"{label}/{relative}", source, seen)]
-
-
-def _walk(root: Path, source: str) -> Iterator[tuple[Path, str]]:
-    """Files below ``root`` with their paths from there, sorted; hidden ones and loops of links left out."""
-    visited: set[str] = set()
-
-    def refuse(error: OSError) -> None:
-        raise FledgeError(
-            f"the folder cannot be read ({(error.strerror or 'unknown').lower()})",
-            where=str(error.filename or source),
-            fix="change its permissions, or name other sources",
-        ) from error
-
-    found: list[tuple[str, Path]] = []
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=refuse):
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not is_hidden(name))
-        for name in files:
-            if not is_hidden(name):
-                path = Path(folder, name)
-                found.append((path.relative_to(root).as_posix(), path))
-    for relative, path in sorted(found):
-        yield path, relative
 
 
 def _file_unit(path: Path, name: str, source: str, seen: set[str]) -> list[Unit]:
