@@ -96,6 +96,17 @@ def test_lines_of_keys_are_where_the_keys_are(config):
     assert lines[found[("inner", "depth")] - 1].startswith("depth = ")
 
 
+@pytest.mark.parametrize("key", ['"\\U0001F600"', '"\\u00e9 \\"\\b"', '"a\tb"', "'a\\b'", '""', "''"])
+def test_quoted_keys_are_read_as_toml_reads_them(tmp_path, key):
+    import tomllib
+
+    text = f"\n{key} = 1"
+    assert key_lines(text) == {tuple(tomllib.loads(text)): 2}
+    (tmp_path / "r.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(FledgeError, match=r"line 2, .*unknown key"):
+        load(Outer, *read_toml(tmp_path / "r.toml"))
+
+
 def test_lines_of_keys_in_every_notation():
     text = '''a = """
 b = 1
@@ -204,7 +215,9 @@ def test_flags_for_one_key_of_a_free_table_keep_the_others():
 
 def test_flags_of_other_shapes():
     assert given_flags(["--on"])[1].on is True
-    assert given_flags(["--files"])[1].files == ()
+    assert given_flags(["--files"])[1].files == given_flags(["--files=", "--on"])[1].files == ()
+    assert given_flags(["--files=a", "--files="])[1].files == ("a",)
+    assert given_flags(["--name="], {"name": "x"})[1].name == ""
     assert given_flags(["--files", "a", "--files", "b"])[1].files == ("a", "b")
     assert given_flags(["--sizes", "-1", "--name", "-x"])[1].sizes == (-1,)
     assert given_flags(["--maybe.depth", "2"])[1].maybe == Inner(depth=2)

@@ -18,7 +18,8 @@ def parse_flags(
 ) -> tuple[list[str], dict[Path_, Words]]:
     """Split command-line words into plain words and settings of ``cls``.
 
-    A list takes every word up to the next flag, anything else takes one; a switch alone means on. ``inside``
+    A list takes every word up to the next flag (``--files=`` takes none), anything else takes one; a switch alone
+    means on. ``inside``
     names a table whose settings may be given without its name; ``own`` are the command's other flags, to suggest.
     Raises FledgeError for an unknown flag.
     """
@@ -34,7 +35,7 @@ def parse_flags(
         flag, equals, value = word.partition("=")
         path, kind = _setting_of(flag, kinds, inside, own)
         many = _takes_many(kind)
-        taken = [value] if equals else []
+        taken = [value] if equals and (value or not many) else []
         while not equals and rest and not rest[0].startswith("--") and (many or not taken):
             taken.append(rest.pop(0))
         if not taken and without_none(kind) is bool:

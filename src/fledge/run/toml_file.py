@@ -70,7 +70,7 @@ def _key(text: str, at: int) -> tuple[tuple[str, ...], int]:
     parts = []
     while found := _KEY_PART.match(text, at):
         part, at = found[1], found.end()
-        parts.append(json.loads(part) if part[0] == '"' else part.strip("'"))
+        parts.append(tomllib.loads(f"key = {part}")["key"] if part[0] in "\"'" else part)
         if at >= len(text) or text[at] != ".":
             break
         at += 1
