@@ -71,6 +71,16 @@ def test_bytes_fall_for_the_reasons_that_documents_fall_for(calm, tmp_path):
     assert {r.id: r.n_bytes for r in rejects} == {"in/b.jsonl": n_bytes["b.jsonl"], "in/c.csv": n_bytes["c.csv"]}
 
 
+def test_texts_without_words_are_no_duplicates_of_each_other(tmp_path):
+    marks = ["* * *", "--- ... ---", "\u2192 \u2191 \u2190", "* * *", "!? !? !? !? !? !? !?"]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in marks), encoding="utf-8")
+    config = TextConfig(sources=(str(tmp_path / "a.jsonl"),), transforms=(), filters=(), workers=1, heldout_fraction=0)
+    with EventLog(tmp_path / "out" / "events.jsonl") as events:
+        run_text(config, tmp_path / "out", events)
+    assert [d.text for d in read_documents(tmp_path / "out" / "train")] == [*marks[:3], marks[4]]
+    assert [reject.rule for reject in read_rejects(tmp_path / "out" / "rejects")] == ["exact-duplicate"]
+
+
 def test_planted_duplicates_fall_and_the_first_is_kept(calm):
     out, _ = calm
     kept = {d.id for part in ("train", "heldout") for d in read_documents(out / part)}

@@ -159,7 +159,8 @@ def write_candidate(writer: ShardWriter, document: Document, config: TextConfig)
     bands = b""
     if config.near_dedup:
         n_hashes = config.minhash_bands * config.minhash_rows
-        signature = minhash(normalised, shingle_words=config.shingle_words, n_hashes=n_hashes)
+        # a text without words is compared by its marks, else all such texts were one
+        signature = minhash(normalised or document.text, shingle_words=config.shingle_words, n_hashes=n_hashes)
         bands = band_keys(signature, bands=config.minhash_bands).astype("<u8").tobytes()
     exact = exact_key(document.text, normalised) if config.exact_dedup else bytes(16)
     n_bytes = len(document.text.encode("utf-8"))
