@@ -46,6 +46,9 @@ def test_flops_of_a_token_by_hand():
         ("n_kv_heads", {"n_kv_heads": 3}),
         ("head_dim", {"head_dim": 15}),
         ("d_ff", {"d_ff": 0}),
+        ("d_model must be at most 131072", {"d_model": 10**10}),
+        ("d_ff must be at most", {"d_ff": 2**30}),
+        ("rope_theta", {"rope_theta": float("inf")}),
         ("rope_theta", {"rope_theta": -1.0}),
     ],
 )
@@ -57,6 +60,14 @@ def test_impossible_sizes_are_refused_by_name(name, change):
 def test_depth_must_be_positive():
     with pytest.raises(FledgeError, match="depth must be at least 1"):
         ModelConfig.from_depth(0, 512)
+    with pytest.raises(FledgeError, match="depth must be at most 1024"):
+        ModelConfig.from_depth(10**6, 512)
+    with pytest.raises(FledgeError, match="vocab_size must be at most"):
+        ModelConfig.from_depth(2, 10**20)
+
+
+def test_the_deepest_model_has_sizes():
+    assert ModelConfig.from_depth(1024, 2**20).d_model == 65536
 
 
 @pytest.mark.parametrize(

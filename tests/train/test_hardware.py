@@ -6,10 +6,13 @@ import pytest
 import torch
 
 from fledge.model.config import ModelConfig
+from fledge.model.decoder import Decoder
+from fledge.run.progress import quantity
 from fledge.train import hardware as machine
-from fledge.train.config import PretrainConfig, TrainConfig
+from fledge.train import memory
+from fledge.train.config import ModelOverrides, PretrainConfig, TrainConfig
 from fledge.train.hardware import choose_hardware, store_hardware, stored_hardware
-from fledge.train.memory import available_bytes, reuse_buffers
+from fledge.train.memory import available_bytes, obtainable_bytes, reuse_buffers
 from fledge.types import FledgeError
 
 MODEL = ModelConfig.from_depth(2, 300)
@@ -98,6 +101,47 @@ def test_a_device_that_is_not_there_is_one_line():
         machine.choose_device("gpu9")
 
 
+@pytest.mark.parametrize("seed", [-(2**63), -1, 0, 2**63 - 1])
+def test_seeds_that_are_taken_can_be_used(seed):
+    assert PretrainConfig(seed=seed).seed == seed
+    Decoder(ModelConfig.from_depth(1, 8, d_model=8, head_dim=2, d_ff=8), seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+
+
+def test_a_model_beyond_the_memory_is_refused_before_anything_is_measured(monkeypatch):
+    monkeypatch.setattr(machine, "best_seconds", lambda *_: pytest.fail("measured"))
+    needed = MODEL.training_bytes(64, 1, 2, keeps_pattern=False)
+    monkeypatch.setattr(machine, "obtainable_bytes", lambda device: needed - 1)
+    told = rf"needs about {quantity(needed)}B of memory, and {quantity(needed - 1)}B are free; take a smaller depth"
+    with pytest.raises(FledgeError, match=told):
+        choose_hardware(CONFIG, MODEL, 10_000)
+    for free in (0, needed):
+        monkeypatch.setattr(machine, "obtainable_bytes", lambda device, free=free: free)
+        machine.check_memory(CONFIG, MODEL)
+    with pytest.raises(FledgeError, match="of memory, and"):
+        machine.check_memory(CONFIG, ModelConfig.from_depth(1024, 4096))
+
+
+def test_files_kept_in_the_memory_of_a_control_group_give_way(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "_meminfo", lambda: 10**9)
+    monkeypatch.setattr(memory, "_physical", lambda: 10**9)
+    cpu = torch.device("cpu")
+    assert obtainable_bytes(cpu) == available_bytes(cpu) == 10**9
+    for name, text in (
+        ("memory.max", "1000\n"),
+        ("memory.current", "900\n"),
+        ("memory.stat", "anon 200\nfile 700\nactive_file 300\ninactive_file 350\n"),
+    ):
+        (tmp_path / name).write_text(text, encoding="ascii")
+    assert (available_bytes(cpu), obtainable_bytes(cpu)) == (100, 750)
+    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
+    assert obtainable_bytes(cpu) == 10**9
+    monkeypatch.setattr(memory, "_meminfo", lambda: 0)
+    assert obtainable_bytes(cpu) == 2 * 10**9
+
+
 def test_memory_and_buffers():
     assert available_bytes(torch.device("cpu")) > 2**20
     assert reuse_buffers() in (True, False)
@@ -112,6 +156,12 @@ def test_memory_and_buffers():
         ("decay", {"warmup": 0.5, "decay": 0.7}),
         ("keep", {"keep": 0}),
         ("depth", {"depth": 0}),
+        ("depth must be at most 1024", {"depth": 10**6}),
+        ("seed must lie between", {"seed": 10**23}),
+        ("seed must lie between", {"seed": -(2**63) - 1}),
+        (r"model\.d_model: d_model must be at most", {"model": ModelOverrides(d_model=10**10)}),
+        (r"model\.n_kv_heads: ", {"model": ModelOverrides(n_heads=4, n_kv_heads=3)}),
+        (r"model\.rope_theta: ", {"model": ModelOverrides(rope_theta=float("nan"))}),
     ],
 )
 def test_impossible_settings_are_refused_by_name(name, change):

@@ -9,6 +9,23 @@ from fledge.types import FledgeError
 
 WIDTH_PER_LAYER = 64
 HEAD_DIM = 128
+MAX_DEPTH = 1024
+MOST = {
+    "vocab_size": 2**24,
+    "n_layers": 2**12,
+    "d_model": 2**17,
+    "n_heads": 2**16,
+    "n_kv_heads": 2**16,
+    "head_dim": 2**13,
+    "d_ff": 2**20,
+}
+"""The greatest sizes that are taken: beyond all that was ever trained, and small enough to count with."""
+
+
+def _check(name: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        bound = "at least 1" if value < 1 else f"at most {most}"
+        raise FledgeError(f"{name} must be {bound}, got {value}", where=name)
 
 
 @dataclass(frozen=True)
@@ -31,17 +48,15 @@ class ModelConfig:
     tie_embeddings: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "n_layers", "d_model", "n_heads", "n_kv_heads", "head_dim", "d_ff"):
-            value = getattr(self, name)
-            if value < 1:
-                raise FledgeError(f"{name} must be at least 1, got {value}", where=name)
+        for name, most in MOST.items():
+            _check(name, getattr(self, name), most)
         if self.n_heads % self.n_kv_heads:
             raise FledgeError(
                 f"n_heads ({self.n_heads}) must be a multiple of n_kv_heads ({self.n_kv_heads})", where="n_kv_heads"
             )
         if self.head_dim % 2:
             raise FledgeError(f"head_dim must be even for rotary positions, got {self.head_dim}", where="head_dim")
-        if self.rope_theta <= 0:
+        if not 0 < self.rope_theta < float("inf"):
             raise FledgeError(f"rope_theta must be positive, got {self.rope_theta}", where="rope_theta")
 
     @classmethod
@@ -51,8 +66,7 @@ class ModelConfig:
         Width is 64 per layer and heads are 128 wide (64 in a model narrower than 128), as in nanochat's dial; the
         gated MLP is 8/3 of the width, rounded up to a multiple of 64, which equals a plain 4× MLP in parameters.
         """
-        if depth < 1:
-            raise FledgeError(f"depth must be at least 1, got {depth}", where="depth")
+        _check("depth", depth, MAX_DEPTH)
         given = {name: value for name, value in overrides.items() if value is not None}
         d_model = int(given.get("d_model", WIDTH_PER_LAYER * depth))
         head_dim = int(given.get("head_dim", HEAD_DIM if d_model >= HEAD_DIM else 64))

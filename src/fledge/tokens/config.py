@@ -10,6 +10,7 @@ from fledge.types import FledgeError
 
 N_SPECIAL = 16
 MIN_VOCAB_SIZE = 256 + N_SPECIAL
+MAX_VOCAB_SIZE = 2**20
 SOURCES = ("world", "text")
 
 
@@ -21,8 +22,10 @@ class TokenizerConfig:
     sample_bytes: int = setting(100_000_000, "bytes of text that the merges are learned from, at most")
 
     def __post_init__(self) -> None:
-        if self.vocab_size < MIN_VOCAB_SIZE:
-            raise FledgeError(f"must be at least {MIN_VOCAB_SIZE}, got {self.vocab_size}", where="vocab_size")
+        if not MIN_VOCAB_SIZE <= self.vocab_size <= MAX_VOCAB_SIZE:
+            few = self.vocab_size < MIN_VOCAB_SIZE
+            bound = f"at least {MIN_VOCAB_SIZE}" if few else f"at most {MAX_VOCAB_SIZE}"
+            raise FledgeError(f"must be {bound}, got {self.vocab_size}", where="vocab_size")
         if self.sample_bytes < 1:
             raise FledgeError(f"must be at least 1, got {self.sample_bytes}", where="sample_bytes")
 

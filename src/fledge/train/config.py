@@ -12,6 +12,7 @@ from fledge.run.settings import setting
 from fledge.types import FledgeError
 
 TOKENS_PER_PARAMETER = 12
+MAX_SEED = 2**63
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class TrainConfig:
         for name, least in (("context_length", 2), ("batch_tokens", 1), ("keep", 1), ("max_bad_steps", 1)):
             if getattr(self, name) < least:
                 raise FledgeError(f"{name} must be at least {least}, got {getattr(self, name)}", where=name)
+        if not -MAX_SEED <= self.seed < MAX_SEED:
+            raise FledgeError(f"seed must lie between {-MAX_SEED} and {MAX_SEED - 1}, got {self.seed}", where="seed")
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise FledgeError(f"there is no device {self.device!r}", where="device", fix="use auto, cpu, cuda or mps")
         for name in ("tokens", "micro_batch_rows", "threads", "eval_every", "sample_every", "checkpoint_every"):
@@ -109,8 +112,11 @@ class PretrainConfig(TrainConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.depth < 1:
-            raise FledgeError(f"depth must be at least 1, got {self.depth}", where="depth")
+        try:
+            self.model_config(vocab_size=1)  # which its tokenizer sets
+        except FledgeError as error:
+            where = error.where if error.where == "depth" else f"model.{error.where}"
+            raise FledgeError(error.what, where=where, fix=error.fix) from error
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The model's sizes, derived from the dial and overridden."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +18,9 @@ from fledge.model.decoder import Decoder
 from fledge.run.files import read_json, write_json
 from fledge.run.progress import duration, quantity
 from fledge.train.config import TrainConfig
-from fledge.train.memory import available_bytes, reuse_buffers
+from fledge.train.memory import available_bytes, obtainable_bytes, reuse_buffers
 from fledge.train.objective import cross_entropy
+from fledge.train.timing import best_seconds, one_thread
 from fledge.types import FledgeError
 
 COMPILE_SECONDS = 15.0
@@ -30,7 +28,6 @@ COMPILE_SECONDS_PER_LAYER = 2.0
 COMPILE_GAIN = 1.4
 BF16_MUST_GAIN = 1.2
 PRODUCTS_MAX_CONTEXT = 2048
-BUDGET_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,6 +63,7 @@ class Hardware:
 
 def choose_hardware(config: TrainConfig, model: ModelConfig, tokens: int) -> Hardware:
     """Measure and choose, in one to three seconds for a small model (more where a compiler has to be tried)."""
+    check_memory(config, model)
     device = choose_device(config.device)
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -144,6 +142,22 @@ def choose_device(setting: str) -> torch.device:
     return device
 
 
+def check_memory(config: TrainConfig, model: ModelConfig) -> None:
+    """Raise FledgeError where training by as few rows at a time as may be needs more memory than there is."""
+    needed = model.training_bytes(
+        config.context_length,
+        config.micro_batch_rows or 1,
+        4 if config.precision == "fp32" else 2,
+        keeps_pattern=config.attention == "products",
+    )
+    free = obtainable_bytes(choose_device(config.device))
+    if free and needed > free:
+        raise FledgeError(
+            f"training this model needs about {quantity(needed)}B of memory, and {quantity(free)}B are free",
+            fix="take a smaller depth, vocab_size or context_length",
+        )
+
+
 def compiler_problem() -> str:
     """Why torch.compile cannot work here, found by compiling a line; empty where it does."""
     compilers = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl", "icx"]
@@ -154,39 +168,6 @@ def compiler_problem() -> str:
     except Exception as error:  # torch wraps whatever the compiler says in many kinds of errors
         return f"the compiler fails ({str(error).strip().splitlines()[0][:120]})"
     return ""
-
-
-def best_seconds(works: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, float]:
-    """The shortest time of each piece of work, called in turns: what else runs on the machine strikes all alike.
-
-    Every piece is called once to warm up and then two to ten times, as ``BUDGET_SECONDS`` allow.
-    """
-    best = dict.fromkeys(works, math.inf)
-    began = time.perf_counter()
-    for turn in range(11):
-        if turn > 2 and time.perf_counter() - began > BUDGET_SECONDS:
-            break
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            elif device.type == "mps":
-                torch.mps.synchronize()
-            if turn:
-                best[name] = min(best[name], time.perf_counter() - start)
-    return best
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compare in one thread: with more, a busy machine makes each wait for the others, and counts the waiting."""
-    n = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n)
 
 
 def _product_flops(

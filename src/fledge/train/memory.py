@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 FALLBACK_BYTES = 4 * 2**30
+CGROUP = Path("/sys/fs/cgroup")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
@@ -32,6 +33,18 @@ def available_bytes(device: torch.device) -> int:
     return min((n for n in found if n), default=FALLBACK_BYTES)
 
 
+def obtainable_bytes(device: torch.device) -> int:
+    """The most memory of ``device`` that a training can get now; 0 where nobody says.
+
+    More than :func:`available_bytes`, which is for choosing among what works: files that the system keeps in memory
+    give way, and nothing is left for others.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = [_meminfo(), _cgroup(cached_is_free=True)]
+    return min((n for n in found if n), default=2 * _physical())
+
+
 def _meminfo() -> int:
     try:
         for line in Path("/proc/meminfo").read_text("ascii").splitlines():
@@ -42,11 +55,14 @@ def _meminfo() -> int:
     return 0
 
 
-def _cgroup() -> int:
+def _cgroup(cached_is_free: bool = False) -> int:
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text("ascii").strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text("ascii").strip()
-        return 0 if limit == "max" else max(1, int(limit) - int(used))
+        limit = (CGROUP / "memory.max").read_text("ascii").strip()
+        used = int((CGROUP / "memory.current").read_text("ascii"))
+        if cached_is_free:
+            rows = (line.split() for line in (CGROUP / "memory.stat").read_text("ascii").splitlines())
+            used -= sum(int(n_bytes) for name, n_bytes in rows if name in ("active_file", "inactive_file"))
+        return 0 if limit == "max" else max(1, int(limit) - used)
     except (OSError, ValueError):
         return 0
 
