@@ -166,3 +166,13 @@ def test_hidden_files_are_passed_over(tmp_path):
     (tmp_path / "of" / "._b.jsonl").write_bytes(bytes(9))
     (tmp_path / "of" / "b.jsonl").write_text(json.dumps({"q": SECRET}), encoding="utf-8")
     assert list(read_texts(tmp_path / "of")) == [SECRET]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+def test_folders_behind_links_are_read_once(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.txt").write_text(SECRET, encoding="utf-8")
+    (tmp_path / "of").mkdir()
+    (tmp_path / "of" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "of" / "loop").symlink_to(tmp_path / "of")
+    assert list(read_texts(tmp_path / "of")) == [SECRET]

@@ -18,6 +18,7 @@ from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.encoding import BadText, as_utf8, decode
 from fledge.text.sources.formats import CODECS, SHORT_NAMES
 from fledge.text.sources.streams import ByteStream, bad_bytes
+from fledge.text.sources.walk import files_below
 from fledge.types import FledgeError
 
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -45,7 +46,7 @@ def read_texts(path: Path, notes: list[str] | None = None) -> Iterator[str]:
     faults = _Faults()
     damaged: tuple[type[BaseException], ...] = (csv.Error, *bad_bytes())
     try:
-        for file, name in _files(path):
+        for file, name in files_below(path) if path.is_dir() else [(path, path.name)]:
             for text in _texts(name.lower(), file.read_bytes(), faults, top=file == path):
                 found = True
                 yield text
@@ -66,14 +67,6 @@ def read_texts(path: Path, notes: list[str] | None = None) -> Iterator[str]:
 def _told(name: str, found: list[str], what: str) -> list[str]:
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
     return [f"{name}: {found[0]}{more} {what}"] if found else []
-
-
-def _files(path: Path) -> list[tuple[Path, str]]:
-    """The file, or those of a folder in order, each with the name that tells its kind."""
-    if not path.is_dir():
-        return [(path, path.name)]
-    files = sorted(each for each in path.rglob("*") if each.is_file())
-    return [(file, name) for file in files if not is_hidden(name := file.relative_to(path).as_posix())]
 
 
 def _texts(name: str, data: bytes, faults: _Faults, *, top: bool = False) -> Iterator[str]:
