@@ -219,6 +219,9 @@ def test_text_and_tokenizer_by_themselves_then_inspect(capsys, tmp_path):
     assert "saw a small" in out and "[document 1]" in out
     assert "there is no row 999" in error_line(capsys, "inspect", run / "tokens" / "train" / "text", "--row", "999")
     assert "has no finished model" in error_line(capsys, "chat", run)
+    huge = ["--model.d_model", 131_072, "--model.d_ff", 2**20, "--model.n_heads", 1, "--device", "cpu"]
+    line = error_line(capsys, "pretrain", *huge, "--out", run)
+    assert re.search(r"needs about \d\S*TB of memory, and \S+B are free; take a smaller depth", line)
     again = fledge("tokenizer", "--out", run)
     assert again.returncode == 0 and "nothing changed" in again.stdout
 

@@ -26,6 +26,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.shards import open_shards
     from fledge.tokens.source import RowSource
     from fledge.tokens.tokenizer import Tokenizer
+    from fledge.train.hardware import check_memory
     from fledge.train.loop import Trainer
     from fledge.train.objective import TokenCrossEntropy
 
@@ -57,6 +58,7 @@ def run(context: StageContext) -> dict[str, Any]:
     )
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
+    check_memory(config, sizes)
     model = Decoder(sizes, seed=config.seed)
     heldout = heldout_directories(context.upstream)
     for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
