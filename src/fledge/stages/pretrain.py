@@ -33,6 +33,7 @@ def run(context: StageContext) -> dict[str, Any]:
     config: PretrainConfig = context.settings
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     sizes = config.model_config(tokenizer.vocab_size)
+    check_memory(config, sizes)
     n_steps = config.horizon(sizes) // config.batch_tokens
     tokens = context.upstream["tokens"]
     mixture = read_json(tokens / MIXTURE_NAME)
@@ -58,7 +59,6 @@ def run(context: StageContext) -> dict[str, Any]:
     )
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
-    check_memory(config, sizes)
     model = Decoder(sizes, seed=config.seed)
     heldout = heldout_directories(context.upstream)
     for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
