@@ -13,6 +13,7 @@ from fake_stages import First, Second, Third, job
 
 from fledge.run.manifest import read_manifest
 from fledge.stages.graph import run_job
+from fledge.stages.job import check_job
 from fledge.types import FledgeError
 
 HERE = Path(__file__).parent
@@ -28,6 +29,7 @@ def go(the_job, **options):
     calls = the_job.run.parent / "calls.txt"
     calls.unlink(missing_ok=True)
     said = []
+    check_job(the_job, **options)
     decisions = run_job(the_job, say=said.append, **options)
     made = calls.read_text(encoding="utf-8").split() if calls.exists() else []
     return made, {each.stage: each for each in decisions}, "\n".join(said)

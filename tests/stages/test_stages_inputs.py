@@ -10,6 +10,7 @@ from fake_stages import First, Third, job
 
 from fledge.run.manifest import read_manifest
 from fledge.stages.graph import run_job
+from fledge.stages.job import check_job
 from fledge.stages.plan import files_of
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.units import list_units
@@ -30,6 +31,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def decisions(the_job) -> dict:
+    check_job(the_job)
     return {each.stage: each for each in run_job(the_job, say=lambda line: None)}
 
 

@@ -62,8 +62,9 @@ def run(context: StageContext) -> dict[str, Any]:
             print(aligned(header, rows), flush=True)
     if unguarded:
         files = ", ".join(Path(file).name for file in unguarded)
-        why = f"the tokens stage did not keep it out; fledge run {context.run} trains without it"
-        print(f"eval: {MAY_BE_SEEN}: {files} ({why})", flush=True)
+        kept_out = context.settings_of["tokens"].decontaminate_eval
+        way = f"fledge run {context.run} trains without it" if kept_out else "tokens.decontaminate_eval is false"
+        print(f"eval: {MAY_BE_SEEN}: {files} (the tokens stage did not keep it out; {way})", flush=True)
     return {**summary, "not_kept_out": unguarded} if unguarded else summary
 
 

@@ -24,7 +24,7 @@ from fledge.run.manifest import (
 )
 from fledge.run.progress import duration, quantity
 from fledge.run.settings import settings_hash
-from fledge.stages.job import RECIPE_NAME, Job, check_job, check_upstream, wanted_stages
+from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageContext, StageSpec
 
@@ -37,9 +37,9 @@ def run_job(
     """Bring the run directory to the state that the recipe describes; gives back what was decided for each stage.
 
     ``until`` stops after a stage, ``start`` re-runs from a stage on, ``only`` runs one whose upstream stages are done.
-    Raises FledgeError for what :func:`check_job` finds, another process at work, or whatever a stage refuses.
+    :func:`fledge.stages.job.check_job` comes first. Raises FledgeError where another process is at work, or for
+    whatever a stage refuses.
     """
-    check_job(job, until=until, start=start, only=only)
     with locked(job.run):
         recover(job.run, job.specs)
         if only:

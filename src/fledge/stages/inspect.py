@@ -33,7 +33,9 @@ def inspect_text(path: Path, *, row: int = 0) -> Iterator[str]:
     if (path / RECIPE_NAME).is_file():
         return run_lines(path)
     if (path / "state.json").is_file():
-        return checkpoint_lines(path)
+        from fledge.infer.chat import printable
+
+        return map(printable, checkpoint_lines(path))
     if path.suffix == ".toml":
         return recipe_lines(path)
     if path.suffix == ".parquet":
