@@ -13,7 +13,7 @@ from fledge.evals.blimp import Blimp
 from fledge.evals.cloze import Cloze
 from fledge.evals.multiple_choice import MultipleChoice
 from fledge.evals.run import evaluate_tasks
-from fledge.evals.tasks import choose_tasks, file_task
+from fledge.evals.tasks import choose_tasks, file_task, own_tasks
 from fledge.infer.engine import Engine
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Answer, FledgeError
@@ -156,8 +156,32 @@ def test_tasks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"from fledge.evals.cloze import Cloze\ndef make():\n    return [Cloze({str(path)!r})]\n"
     )
     assert [task.name for task in choose_tasks([f"{module}:make"], [])] == ["one"]
-    with pytest.raises(FledgeError, match="cannot be loaded"):
+    with pytest.raises(FledgeError, match=r"eval\.tasks: cannot load"):
         choose_tasks([f"{module}:absent"], [])
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "told"),
+    [
+        ("def make(:\n", 1, "SyntaxError"),
+        ("\n1 / 0\ndef make(): ...\n", 2, "ZeroDivisionError: division by zero"),
+        ("def make():\n    raise RuntimeError('no data')\n", 2, "RuntimeError: no data"),
+        ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3"),
+        ("def make(n): ...\n", 0, "TypeError"),
+        ("def make(): ...\n", 0, "gives NoneType, which has no name; return a task, with name, chance"),
+        ("def make(): return [1]\n", 0, "gives int, which has no name"),
+    ],
+)
+def test_faults_of_the_users_module_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, line: int, told: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"faulty_{os.getpid()}_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    with pytest.raises(FledgeError) as caught:
+        own_tasks(f"{name}:make")
+    assert str(caught.value).startswith("eval.tasks: ") and told in str(caught.value)
+    assert (f"{name}.py, line {line}" in str(caught.value)) == bool(line)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the data folder is not there (set FLEDGE_DATA)")

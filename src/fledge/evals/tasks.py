@@ -11,9 +11,11 @@ from typing import Any
 from fledge.evals.cloze import Cloze
 from fledge.evals.multiple_choice import MultipleChoice
 from fledge.evals.rows import read_json_rows
+from fledge.run.modules import loading
 from fledge.types import FledgeError, Task
 
-BESIDE = "module:function is looked for beside the recipe and in the current directory"
+PARTS = ("name", "chance", "examples", "requests", "score", "validate")
+"""What a task has; see :class:`fledge.types.Task`."""
 
 
 def choose_tasks(names: Sequence[str], known: Sequence[Task]) -> list[Task]:
@@ -41,13 +43,19 @@ def choose_tasks(names: Sequence[str], known: Sequence[Task]) -> list[Task]:
 
 
 def own_tasks(name: str) -> list[Task]:
-    """What the function ``module:function`` returns."""
+    """What the function ``module:function`` returns; FledgeError where it fails, or returns something else."""
     module, _, function = name.partition(":")
-    try:
+    with loading(name, where="eval.tasks"):
         made: Any = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise FledgeError(f"{name} cannot be loaded ({error})", where="tasks", fix=BESIDE) from error
-    return list(made) if isinstance(made, (list, tuple)) else [made]
+    tasks = list(made) if isinstance(made, (list, tuple)) else [made]
+    for task in tasks:
+        lacking = [part for part in PARTS if not hasattr(task, part)]
+        if lacking:
+            what = f"{name} gives {type(task).__name__}, which has no {lacking[0]}"
+            raise FledgeError(
+                what, where="eval.tasks", fix=f"return a task, with {', '.join(PARTS)}, or a list of them"
+            )
+    return tasks
 
 
 def file_task(path: str | Path, seed: int = 0, name: str = "") -> Task:
