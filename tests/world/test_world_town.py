@@ -262,3 +262,13 @@ def test_the_world_is_small(world: World) -> None:
     forms = set(re.findall(r"[a-z]+", text)) - names
     lemmas = {lemma(form, forms) for form in forms}
     assert 800 < len(lemmas) <= 2500, len(lemmas)
+
+
+def test_the_right_value_of_another_person_is_wrong(world: World, tasks: dict[str, WorldTask]) -> None:
+    task = tasks["facts_unasked"]
+    names = [person.name for person in world.universe.people]
+    for example in task.examples("heldout"):
+        name = next(name for name in names if name in example.gold)
+        other = next(each for each in names if each not in example.gold)
+        assert task.score(example, [Answer(example.gold)]).value == 1
+        assert task.score(example, [Answer(example.gold.replace(name, other))]).value == 0

@@ -40,20 +40,21 @@ def score_order(example: Example, answer: str) -> Score:
 
 
 def fact_scorer(names: tuple[str, ...]) -> Scorer:
-    """The value stands in the answer as whole words, and no other value of the attribute does.
+    """The value stands in the answer as whole words, and no other value of the attribute and no other person does.
 
-    ``names`` are the values of attributes that hold people; those that the prompt or the gold names do not count.
+    ``names`` are all people, also the values of attributes that hold people; those that the prompt or the gold names
+    do not count.
     """
 
     def score(example: Example, answer: str) -> Score:
         value, attribute = example.meta["value"], example.meta["attribute"]
         assert not isinstance(example.prompt, str)
         allowed = example.prompt.messages[-1].content + " " + example.gold
-        others = [other for other in VALUES[attribute] or names if other != value and other not in allowed]
+        others = [other for other in (*VALUES[attribute], *names) if other != value and other not in allowed]
         if not whole_word(value, answer):
             return Score(0.0, "value missing")
         if any(whole_word(other, answer) for other in others):
-            return Score(0.0, "another value too")
+            return Score(0.0, "another value or person too")
         return Score(1.0, "right")
 
     return score
