@@ -86,7 +86,10 @@ def test_stages_of_an_older_state_are_left_out_of_the_report_and_told(made, run,
 
 def test_what_was_made_of_a_stale_stage_is_stale_and_what_was_removed_makes_nothing_so(run):
     shutil.rmtree(run / "text")
+    shutil.copy(run / "eval" / "manifest.json", run.parent / "eval.json")
+    (run / "eval" / "manifest.json").write_text("{", encoding="utf-8")
     assert stale_stages(run) == {}
+    shutil.copy(run.parent / "eval.json", run / "eval" / "manifest.json")
     (run / "tokenizer" / "manifest.json").unlink()
     assert stale_stages(run)["pretrain"] == "tokenizer"
     shutil.rmtree(run / "tokenizer")

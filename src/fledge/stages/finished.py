@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fledge.run.events import read_events
 from fledge.run.files import read_json
-from fledge.run.manifest import EVENTS_NAME, Manifest, outputs_hash, read_manifest
+from fledge.run.manifest import EVENTS_NAME, Manifest, outputs_hash, read_manifest, read_manifest_or_none
 from fledge.stages.table import STAGES, stage_names
 from fledge.types import FledgeError
 
@@ -39,7 +39,7 @@ class RunFacts:
 
 def read_run(path: Path) -> RunFacts:
     """Raises FledgeError for a directory in which no stage has ended."""
-    done = _manifests(path)
+    done = _manifests(path, read_manifest)
     stale = _stale(path, done)
     fresh = {stage: manifest for stage, manifest in done.items() if stage not in stale}
     if not fresh:
@@ -50,8 +50,11 @@ def read_run(path: Path) -> RunFacts:
 
 
 def stale_stages(run: Path) -> dict[str, str]:
-    """The finished stages that were made of an older state of a stage above them, each with the name of that stage."""
-    return _stale(run, _manifests(run))
+    """The finished stages that were made of an older state of a stage above them, each with the name of that stage.
+
+    A manifest that cannot be read is as good as none.
+    """
+    return _stale(run, _manifests(run, read_manifest_or_none))
 
 
 def stale_note(model: Path) -> str:
@@ -65,8 +68,8 @@ def stale_note(model: Path) -> str:
     return ""
 
 
-def _manifests(run: Path) -> dict[str, Manifest]:
-    found = {stage: read_manifest(run / stage) for stage in stage_names()}
+def _manifests(run: Path, read: Callable[[Path], Manifest | None]) -> dict[str, Manifest]:
+    found = {stage: read(run / stage) for stage in stage_names()}
     return {stage: manifest for stage, manifest in found.items() if manifest is not None}
 
 
