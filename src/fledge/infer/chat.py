@@ -9,6 +9,7 @@ from typing import TextIO
 from fledge.infer.engine import Engine
 from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import GenerateRequest
+from fledge.run.terminal import printable
 from fledge.tokens.stream import StreamDecoder
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, FledgeError, Message
@@ -135,14 +136,6 @@ def visible_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
             yield printable(piece)
     if piece := decoder.finish():
         yield printable(piece)
-
-
-def printable(text: str) -> str:
-    """``text`` with control characters, but for line ends and tabs, replaced by U+FFFD.
-
-    What a model writes must not steer the terminal.
-    """
-    return "".join("\ufffd" if (ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 else c for c in text)
 
 
 def run_chat(session: ChatSession, input_stream: TextIO, output_stream: TextIO) -> None:

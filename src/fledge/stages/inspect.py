@@ -14,6 +14,7 @@ from fledge.run.manifest import MANIFEST_NAME, damaged_outputs, read_manifest
 from fledge.run.progress import duration, quantity
 from fledge.run.setting_types import shown
 from fledge.run.settings import dump
+from fledge.run.terminal import printable
 from fledge.run.toml_file import read_toml
 from fledge.stages.finished import stale_stages
 from fledge.stages.graph import summary_text
@@ -33,8 +34,6 @@ def inspect_text(path: Path, *, row: int = 0) -> Iterator[str]:
     if (path / RECIPE_NAME).is_file():
         return run_lines(path)
     if (path / "state.json").is_file():
-        from fledge.infer.chat import printable
-
         return map(printable, checkpoint_lines(path))
     if path.suffix == ".toml":
         return recipe_lines(path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fledge.run.files import read_json
 from fledge.run.manifest import SETTINGS_NAME
+from fledge.run.terminal import printable
 from fledge.stages.tokens import check_same_tokenizer
 from fledge.types import FledgeError
 
@@ -20,7 +21,6 @@ def parquet_lines(path: Path, row: int) -> Iterator[str]:
     """Rows of one parquet shard or a folder of them, and one document."""
     import pyarrow.parquet as pq
 
-    from fledge.infer.chat import printable
     from fledge.text.shards import read_rows, shard_paths
 
     paths = shard_paths(path)
