@@ -97,3 +97,9 @@ def test_a_folder_that_holds_the_run_is_no_input(run, source):
     inside = source / "runs" / "run"
     with pytest.raises(FledgeError, match="name other sources, or another --out"):
         decisions(job(inside, first=First(source=os.path.relpath(source))))
+
+
+def test_a_town_that_cannot_be_made_leaves_nothing(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["world", "--out", str(out), "--n-bytes", "20000", "--n-people", "24", "--unasked-share", "0.9"])
+    assert "world.unasked_share: leaves" in capsys.readouterr().err and not out.exists()

@@ -8,7 +8,6 @@ from typing import Any
 
 DASHES = ("--", ":", "-.")
 COLOURS = ("#2563a8", "#d9822b", "#3d8f5f", "#b0413e", "#7a5ba6", "#6b7785")
-Curve = tuple[Sequence[float], Sequence[float]]
 Losses = tuple[Sequence[float], Sequence[float], Sequence[float]]
 """Tokens, minutes, losses."""
 Share = tuple[float, float, float]
@@ -138,16 +137,4 @@ def bars(labels: Mapping[str, str], runs: Mapping[str, Mapping[str, Share]]) -> 
     axis.set_xlabel("percent right (whiskers: one standard error; red: chance)")
     if len(runs) > 1:
         figure.legend(loc="outside upper right", ncols=len(runs), frameon=False)
-    return _svg(figure)
-
-
-def lines(curves: Mapping[str, Curve], x_label: str, y_label: str) -> str:
-    """Named curves over one axis."""
-    figure, (axis,) = _figure(9.5, 3.0)
-    for colour, (name, (x, y)) in zip(COLOURS, curves.items(), strict=False):
-        axis.plot(x, y, color=colour, linewidth=1.6, label=_plain(name))
-    axis.set_xlabel(x_label)
-    axis.set_ylabel(y_label)
-    if len(curves) > 1:
-        axis.legend(frameon=False)
     return _svg(figure)

@@ -71,7 +71,7 @@ TOKENIZER = ("tokenizer.json",)
 MODEL = ("model/**",)
 
 STAGES: tuple[StageSpec, ...] = (
-    StageSpec("world", "fledge.stages.world:run"),
+    StageSpec("world", "fledge.stages.world:run", check="fledge.stages.world:check"),
     StageSpec(
         "text",
         "fledge.stages.text:run",
