@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fake_stages import First, Third, job
 
+from fledge.cli.main import main
 from fledge.run.manifest import read_manifest
 from fledge.stages.graph import run_job
 from fledge.stages.job import check_job
