@@ -272,12 +272,12 @@ def test_callbacks_are_closed_however_a_training_ends(tmp_path):
 
 
 def test_the_last_state_of_a_training_stands_above_its_error(tmp_path, capsys):
-    from fledge.stages.training import progress_callback
+    from fledge.stages.training import TrainingProgress
 
     with pytest.raises(FledgeError):
-        helper.train(tmp_path / "bad", 20, [progress_callback("train", helper.settings())], source=Poisoned(6))
+        helper.train(tmp_path / "bad", 20, [TrainingProgress("train", helper.settings())], source=Poisoned(6))
     assert capsys.readouterr().err.startswith("train · 1024/2560 tokens")
-    helper.train(tmp_path / "whole", 3, [progress_callback("train", helper.settings())])
+    helper.train(tmp_path / "whole", 3, [TrainingProgress("train", helper.settings())])
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "384/384 tokens" in err and "done in" in err
 

@@ -17,8 +17,8 @@ PROMPTS: tuple[Conversation | str, ...] = ("", "Once upon a time", "The")
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.model.decoder import Decoder
     from fledge.stages.training import (
+        TrainingProgress,
         heldout_callback,
-        progress_callback,
         sample_callback,
         save_final,
         summary_of,
@@ -68,7 +68,7 @@ def run(context: StageContext) -> dict[str, Any]:
         source,
         TokenCrossEntropy(config.z_loss),
         [
-            progress_callback("pretrain", config),
+            TrainingProgress("pretrain", config),
             heldout_callback(config, tokenizer, heldout),
             sample_callback(config, tokenizer, PROMPTS),
         ],

@@ -15,7 +15,7 @@ PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.infer.load import check_tokenizer
     from fledge.model.decoder import Decoder
-    from fledge.stages.training import progress_callback, sample_callback, save_final, summary_of
+    from fledge.stages.training import TrainingProgress, sample_callback, save_final, summary_of
     from fledge.tokens.conversations import REJECTS_NAME
     from fledge.tokens.decontaminate import load_index
     from fledge.tokens.exclude import CONTAMINATED
@@ -42,7 +42,7 @@ def run(context: StageContext) -> dict[str, Any]:
         base,
         shards,
         context.out,
-        [progress_callback("sft", config), sample_callback(config, tokenizer, prompts)],
+        [TrainingProgress("sft", config), sample_callback(config, tokenizer, prompts)],
         tell=lambda line: print(f"sft: {line}", flush=True),
     )
     model = state.models["policy"]

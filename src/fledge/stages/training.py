@@ -52,11 +52,6 @@ class TrainingProgress:
             progress.__exit__(None, None, None)
 
 
-def progress_callback(label: str, config: TrainConfig) -> Callback:
-    """What shows a training to the person."""
-    return TrainingProgress(label, config)
-
-
 def heldout_callback(config: TrainConfig, tokenizer: Tokenizer, sources: Mapping[str, Path]) -> Callback:
     """Writes ``heldout`` events: bits per byte of a fixed piece of each source's held-out documents."""
     texts = {name: texts_of_shards(path, HELDOUT_BYTES) for name, path in sorted(sources.items())}
