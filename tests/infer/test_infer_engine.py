@@ -58,9 +58,9 @@ def test_greedy_equals_the_uncached_forward(engine: Engine, model: Decoder) -> N
 
 def test_logprobs_equal_transformers(model: Decoder) -> None:
     transformers = pytest.importorskip("transformers")
-    from fledge.model.qwen3 import qwen3_config
+    from fledge.model.config_json import write_config
 
-    reference = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**qwen3_config(model.config, context_length=64)))
+    reference = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**write_config(model.config, context_length=64)))
     reference.load_state_dict(model.state_dict())
     given = sequences(7, 40, model.config.vocab_size, seed=3)
     for ids, scores in zip(given, Engine(model, context_length=64).logprobs(given), strict=True):

@@ -8,8 +8,8 @@ import pytest
 from safetensors.torch import save_file
 
 from fledge.infer.load import load_engine
+from fledge.model.config_json import write_config
 from fledge.model.decoder import Decoder
-from fledge.model.qwen3 import qwen3_config
 from fledge.run.files import sha256, write_json
 from fledge.run.manifest import Manifest, hash_outputs, write_manifest
 from fledge.tokens.tokenizer import Tokenizer
@@ -19,7 +19,7 @@ from fledge.types import FledgeError
 def write_model(directory: Path, model: Decoder, scale: float = 1.0) -> None:
     directory.mkdir(parents=True)
     save_file({k: v.detach().clone() * scale for k, v in model.state_dict().items()}, directory / "model.safetensors")
-    write_json(directory / "config.json", qwen3_config(model.config, context_length=32))
+    write_json(directory / "config.json", write_config(model.config, context_length=32))
 
 
 def finish(stage: Path) -> None:

@@ -7,8 +7,8 @@ import torch
 
 from fledge.model.attention import additive, causal_mask
 from fledge.model.config import ModelConfig
+from fledge.model.config_json import read_config, write_config
 from fledge.model.decoder import Decoder
-from fledge.model.qwen3 import from_qwen3_config, qwen3_config
 from fledge.model.rope import rope_angles, rotate
 
 transformers = pytest.importorskip("transformers")
@@ -17,7 +17,7 @@ from transformers.models.qwen3 import modeling_qwen3 as qwen3  # noqa: E402
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 SHAPES = {
     "equal heads": ModelConfig(97, 2, 64, 4, 4, 16, 96),
-    "grouped heads": ModelConfig(97, 3, 64, 4, 2, 32, 96, rope_theta=500.0, rms_norm_eps=1e-5),
+    "grouped heads": ModelConfig(97, 3, 64, 4, 2, 32, 96, rope_theta=500.0, norm_eps=1e-5),
     "one shared head": ModelConfig(97, 1, 48, 6, 1, 8, 40),
     "tied": ModelConfig(97, 2, 64, 2, 2, 32, 96, tie_embeddings=True),
 }
@@ -34,7 +34,7 @@ def filled(config: ModelConfig) -> Decoder:
 
 
 def reference(decoder: Decoder) -> qwen3.Qwen3ForCausalLM:
-    config = transformers.Qwen3Config(**qwen3_config(decoder.config, context_length=64))
+    config = transformers.Qwen3Config(**write_config(decoder.config, context_length=64))
     model = qwen3.Qwen3ForCausalLM(config).eval()
     model.load_state_dict(decoder.state_dict(), strict=True)
     return model
@@ -118,5 +118,5 @@ def test_attention_and_block(pair, part, kernel):
 def test_parameter_count_and_config_there_and_back(pair):
     decoder, other = pair
     assert decoder.config.n_parameters == sum(p.numel() for p in other.parameters())
-    assert from_qwen3_config(qwen3_config(decoder.config, context_length=64)) == decoder.config
-    assert from_qwen3_config(other.config.to_dict()) == decoder.config
+    assert read_config(write_config(decoder.config, context_length=64)) == decoder.config
+    assert read_config(other.config.to_dict()) == decoder.config

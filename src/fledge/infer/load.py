@@ -10,8 +10,8 @@ import torch
 
 from fledge.infer.engine import Engine
 from fledge.model.config import ModelConfig
+from fledge.model.config_json import read_config
 from fledge.model.decoder import Decoder
-from fledge.model.qwen3 import from_qwen3_config
 from fledge.model.weights import read_decoder_file
 from fledge.run.files import read_json, sha256
 from fledge.run.manifest import (
@@ -159,7 +159,7 @@ def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
             raise FledgeError(f"{WEIGHTS} does not match its checksum", where=str(directory), fix="use another one")
         return read_decoder_file(config, directory / WEIGHTS).eval(), _trained_length(directory, state)
     values = read_json(directory / "config.json")
-    config = from_qwen3_config(values, str(directory / "config.json"))
+    config = read_config(values, str(directory / "config.json"))
     length = values.get("max_position_embeddings")
     return read_decoder_file(config, directory / WEIGHTS).eval(), int(length) if length else None
 

@@ -1,4 +1,4 @@
-"""Causal self-attention with grouped key/value heads, normalised queries and keys, and document masks."""
+"""Causal self-attention with grouped key/value heads, normalised queries and keys, document masks and windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fledge.model.cache import KVCache
-from fledge.model.config import ModelConfig
+from fledge.model.config import VALUE_GATE_WIDTH, ModelConfig
 from fledge.model.hooks import Hooks, tap
 from fledge.model.linear import Linear, joined
 from fledge.model.norm import RMSNorm
@@ -18,21 +18,22 @@ from fledge.model.rope import rotate
 Kernel = Literal["products", "sdpa"]
 
 
-def document_mask(document_BT: Tensor) -> Tensor:
-    """(B, 1, T, T), True where a token (row) sees another (column): not later, and in the same document."""
-    t = document_BT.shape[1]
-    causal = torch.ones(t, t, dtype=torch.bool, device=document_BT.device).tril()
+def document_mask(document_BT: Tensor, window: int = 0) -> Tensor:
+    """(B, 1, T, T), True where a token (row) sees another (column): in the same document, and as in `causal_mask`."""
+    causal = causal_mask(document_BT.shape[1], document_BT.device, window)
     return (document_BT[:, None, :, None] == document_BT[:, None, None, :]) & causal
 
 
-def causal_mask(n_tokens: int, device: torch.device) -> Tensor:
-    """(1, 1, T, T), True where a token (row) sees another (column): not later."""
-    return torch.ones(1, 1, n_tokens, n_tokens, dtype=torch.bool, device=device).tril()
+def causal_mask(n_tokens: int, device: torch.device, window: int = 0) -> Tensor:
+    """(1, 1, T, T), True where a token (row) sees another (column): not later, and of the last ``window`` (0 = all)."""
+    mask = torch.ones(1, 1, n_tokens, n_tokens, dtype=torch.bool, device=device).tril()
+    return mask.triu(1 - window) if window else mask
 
 
-def cache_mask(position_BT: Tensor, limit: int) -> Tensor:
-    """(B, 1, T, limit), True at the stored positions up to the token's own."""
-    return torch.arange(limit, device=position_BT.device) <= position_BT[:, None, :, None]
+def cache_mask(position_BT: Tensor, limit: int, window: int = 0) -> Tensor:
+    """(B, 1, T, limit), True at the stored positions up to the token's own, of the last ``window`` (0 = all)."""
+    stored, own = torch.arange(limit, device=position_BT.device), position_BT[:, None, :, None]
+    return (stored <= own) & (stored > own - window) if window else stored <= own
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -61,22 +62,27 @@ def attend_sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Self-attention, (B, T, D) to (B, T, D), with the parameters of ``Qwen3Attention``."""
+    """Self-attention, (B, T, D) to (B, T, D), with the parameter names of ``Qwen3Attention``."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int = 0) -> None:
         super().__init__()
         self.n_heads, self.n_kv_heads, self.head_dim = config.n_heads, config.n_kv_heads, config.head_dim
-        self.q_proj = Linear(config.d_model, config.n_heads * config.head_dim)
-        self.k_proj = Linear(config.d_model, config.n_kv_heads * config.head_dim)
-        self.v_proj = Linear(config.d_model, config.n_kv_heads * config.head_dim)
-        self.o_proj = Linear(config.n_heads * config.head_dim, config.d_model)
-        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
-        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps)
+        width, kv_width = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
+        bias = config.attention_bias != "none"
+        self.q_proj = Linear(config.d_model, width, bias)
+        self.k_proj = Linear(config.d_model, kv_width, bias)
+        self.v_proj = Linear(config.d_model, kv_width, bias)
+        self.o_proj = Linear(width, config.d_model, config.attention_bias == "all")
+        self.q_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
+        self.value_embed = nn.Embedding(config.vocab_size, kv_width) if config.has_value_embedding(layer) else None
+        if self.value_embed is not None:
+            self.value_gate = Linear(min(VALUE_GATE_WIDTH, config.d_model), config.n_kv_heads)
 
     def forward(
         self,
         x: Tensor,
-        angles: tuple[Tensor, Tensor],
+        angles: tuple[Tensor, Tensor] | None,
         mask: Tensor | None,
         kernel: Kernel,
         *,
@@ -84,18 +90,24 @@ class Attention(nn.Module):
         stored: tuple[KVCache, Tensor, int] | None = None,
         hooks: Hooks | None = None,
         prefix: str = "",
+        tokens_BT: Tensor | None = None,
     ) -> Tensor:
-        """``mask`` is additive for "products", boolean or None (causal) for "sdpa".
+        """``mask`` is additive for "products", boolean or None (causal) for "sdpa"; without ``angles`` none rotates.
 
         ``stored`` is (cache, position_BT, limit): keys and values go through the cache, cut to ``limit`` positions.
+        ``tokens_BT`` is for value embeddings.
         """
         b, t, _ = x.shape
         q, k, v = (
             y.view(b, t, -1, self.head_dim).transpose(1, 2) for y in joined(x, self.q_proj, self.k_proj, self.v_proj)
         )
-        q = tap(hooks, prefix + "attn.q", rotate(self.q_norm(q), *angles))
-        k = tap(hooks, prefix + "attn.k", rotate(self.k_norm(k), *angles))
-        v = tap(hooks, prefix + "attn.v", v)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if angles is not None:
+            q, k = rotate(q, *angles), rotate(k, *angles)
+        if self.value_embed is not None:
+            assert tokens_BT is not None
+            v = v + self._embedded_values(x, tokens_BT)
+        q, k, v = tap(hooks, prefix + "attn.q", q), tap(hooks, prefix + "attn.k", k), tap(hooks, prefix + "attn.v", v)
         if stored is not None:
             cache, position_BT, limit = stored
             k, v = cache.write(layer, k, v, position_BT, limit)
@@ -106,3 +118,14 @@ class Attention(nn.Module):
             y = attend_sdpa(q, k, v, mask)
         y = tap(hooks, prefix + "attn.heads", y)
         return tap(hooks, prefix + "attn.out", self.o_proj(y.transpose(1, 2).reshape(b, t, -1)))
+
+    def _embedded_values(self, x: Tensor, tokens_BT: Tensor) -> Tensor:
+        """(B, K, T, d): each token's own embedding for the values of this layer, times a gate from 0 to 3 a head.
+
+        After nanochat (karpathy/nanochat); value embeddings are from modded-nanogpt and arXiv 2410.17897.
+        """
+        assert self.value_embed is not None
+        b, t, _ = x.shape
+        value = F.embedding(tokens_BT, self.value_embed.weight).to(x.dtype).view(b, t, -1, self.head_dim)
+        gate = 3 * torch.sigmoid(self.value_gate(x[..., :VALUE_GATE_WIDTH]))
+        return (gate[..., None] * value).transpose(1, 2)

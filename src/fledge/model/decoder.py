@@ -1,4 +1,4 @@
-"""The decoder: exactly Qwen3 (arXiv 2505.09388), with the parameter names of its Hugging Face state dict."""
+"""The decoder: by default exactly Qwen3 (arXiv 2505.09388), with the parameter names of its Hugging Face state dict."""
 
 from __future__ import annotations
 
@@ -11,39 +11,52 @@ from torch import Tensor, nn
 from fledge.model.attention import Attention, Kernel, additive, cache_mask, causal_mask, document_mask
 from fledge.model.cache import KVCache
 from fledge.model.config import ModelConfig
+from fledge.model.experts import MixtureOfExperts
 from fledge.model.hooks import Hooks, check_hooks, tap
 from fledge.model.linear import Linear
-from fledge.model.mlp import SwiGLU
-from fledge.model.norm import RMSNorm
+from fledge.model.mlp import PlainMLP, SwiGLU
+from fledge.model.norm import make_norm
 from fledge.model.rope import rope_angles
 
 
 class Block(nn.Module):
     """Attention and MLP, each reading the normalised residual stream and adding to it."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
-        self.self_attn = Attention(config)
-        self.mlp = SwiGLU(config)
-        self.input_layernorm = RMSNorm(config.d_model, config.rms_norm_eps)
-        self.post_attention_layernorm = RMSNorm(config.d_model, config.rms_norm_eps)
+        self.self_attn = Attention(config, layer)
+        self.mlp: MixtureOfExperts | SwiGLU | PlainMLP
+        if config.n_experts:
+            self.mlp = MixtureOfExperts(config)
+        else:
+            self.mlp = SwiGLU(config) if config.mlp == "swiglu" else PlainMLP(config)
+        self.input_layernorm = make_norm(config)
+        self.post_attention_layernorm = make_norm(config)
 
     def forward(
         self,
         x: Tensor,
-        angles: tuple[Tensor, Tensor],
+        angles: tuple[Tensor, Tensor] | None,
         mask: Tensor | None,
         kernel: Kernel,
         *,
         layer: int = 0,
         stored: tuple[KVCache, Tensor, int] | None = None,
         hooks: Hooks | None = None,
+        tokens_BT: Tensor | None = None,
+        router: list[Tensor] | None = None,
     ) -> Tensor:
         prefix = f"layers.{layer}."
         h = tap(hooks, prefix + "attn.in", self.input_layernorm(x))
-        x = x + self.self_attn(h, angles, mask, kernel, layer=layer, stored=stored, hooks=hooks, prefix=prefix)
+        x = x + self.self_attn(
+            h, angles, mask, kernel, layer=layer, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT
+        )
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
-        return tap(hooks, prefix + "residual", x + self.mlp(h, hooks, prefix))
+        if isinstance(self.mlp, MixtureOfExperts):
+            y = self.mlp(h, hooks, prefix, router)
+        else:
+            y = self.mlp(h, hooks, prefix)
+        return tap(hooks, prefix + "residual", x + y)
 
 
 class Body(nn.Module):
@@ -52,8 +65,13 @@ class Body(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.norm = RMSNorm(config.d_model, config.rms_norm_eps)
+        if config.position == "learned":
+            self.embed_positions = nn.Embedding(config.max_positions, config.d_model)
+        self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
+        self.norm = make_norm(config)
+        if config.residual_lambdas:
+            self.residual_lambdas = nn.Parameter(torch.ones(config.n_layers))
+            self.embed_lambdas = nn.Parameter(torch.zeros(config.n_layers))
 
 
 class Decoder(nn.Module):
@@ -83,17 +101,22 @@ class Decoder(nn.Module):
         Embeddings have unit variance, so that the first norm leaves them as they are (0.02 where the head shares
         them); matrices that read the residual stream have variance 1 / fan-in; those that write to it are zero, so
         that every block begins as the identity (arXiv 1901.09321); the head is small, for a first loss of ln V.
+        Learned positions begin with half of the embeddings' deviation, gates at their middle, biases at zero.
         """
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 1:
-                parameter.fill_(1.0)
+                parameter.fill_(0.0 if name.endswith((".bias", ".embed_lambdas")) else 1.0)
                 continue
-            if name.endswith(("o_proj.weight", "down_proj.weight")):
+            if name.endswith(("o_proj.weight", "down_proj.weight", "value_gate.weight")):
                 parameter.zero_()
                 continue
             if name == "model.embed_tokens.weight":
                 std = 0.02 if self.config.tie_embeddings else 1.0
+            elif name == "model.embed_positions.weight":
+                std = 0.01 if self.config.tie_embeddings else 0.5
+            elif name.endswith("value_embed.weight"):
+                std = self.config.d_model**-0.5
             elif name == "lm_head.weight":
                 std = 0.001
             else:
@@ -116,19 +139,22 @@ class Decoder(nn.Module):
         cache: KVCache | None = None,
         output: Literal["logits", "hidden"] = "logits",
         hooks: Hooks | None = None,
+        router: list[Tensor] | None = None,
     ) -> Tensor:
         """Logits (B, T, V), or with ``output="hidden"`` the normalised last states (B, T, D) that the head reads.
 
         ``position_BT`` counts from 0 in each document (default: along the row). ``document_BT`` numbers the documents
         of packed rows: no token sees another document. With a ``cache`` the tokens are stored at their positions and
         see what their rows hold up to there; a cache serves one document a row. ``hooks`` maps names of
-        ``hook_names(config)`` to functions that see a tensor and may return another in its place.
+        ``hook_names(config)`` to functions that see a tensor and may return another in its place. Each mixture of
+        experts appends how unevenly it was used, (B,), to ``router``.
         """
         b, t = tokens_BT.shape
         if hooks is not None:
             check_hooks(hooks, self.config)
         if position_BT is None:
             position_BT = torch.arange(t, device=tokens_BT.device).expand(b, t)
+        window = self.config.sliding_window
         mask: Tensor | None = None
         stored: tuple[KVCache, Tensor, int] | None = None
         if cache is not None:
@@ -136,18 +162,45 @@ class Decoder(nn.Module):
             limit = int(position_BT.max()) + 1
             assert limit <= cache.capacity, f"position {limit - 1} lies beyond the cache's {cache.capacity}"
             stored = (cache, position_BT, limit)
-            mask = cache_mask(position_BT, limit)
+            mask = cache_mask(position_BT, limit, window)
         elif document_BT is not None:
-            mask = document_mask(document_BT)
-        elif self.kernel == "products":
-            mask = causal_mask(t, tokens_BT.device)
+            mask = document_mask(document_BT, window)
+        elif self.kernel == "products" or window:
+            mask = causal_mask(t, tokens_BT.device, window)
         if self.kernel == "products":
             assert mask is not None
             mask = additive(mask, self.compute_dtype)
-        angles = rope_angles(position_BT, self.config.head_dim, self.config.rope_theta, self.compute_dtype)
-        x = F.embedding(tokens_BT, self.model.embed_tokens.weight).to(self.compute_dtype)
-        x = tap(hooks, "embed", x)
+        angles = self._angles(position_BT)
+        x = F.embedding(tokens_BT, self.model.embed_tokens.weight)
+        if self.config.position == "learned":
+            x = x + F.embedding(position_BT, self.model.embed_positions.weight)
+        x = embedded = tap(hooks, "embed", x.to(self.compute_dtype))
         for layer, block in enumerate(self.model.layers):
-            x = block(x, angles, mask, self.kernel, layer=layer, stored=stored, hooks=hooks)
+            if self.config.residual_lambdas:
+                scale, share = self.model.residual_lambdas[layer], self.model.embed_lambdas[layer]
+                x = scale.to(x.dtype) * x + share.to(x.dtype) * embedded
+            x = block(
+                x,
+                angles,
+                mask,
+                self.kernel,
+                layer=layer,
+                stored=stored,
+                hooks=hooks,
+                tokens_BT=tokens_BT,
+                router=router,
+            )
         x = tap(hooks, "norm", self.model.norm(x))
-        return x if output == "hidden" else tap(hooks, "logits", self.lm_head(x))
+        return x if output == "hidden" else tap(hooks, "logits", self.head(x))
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits (…, V) of normalised last states (…, D), bounded where ``logit_softcap`` is set."""
+        logits = self.lm_head(hidden)
+        cap = self.config.logit_softcap
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+    def _angles(self, position_BT: Tensor) -> tuple[Tensor, Tensor] | None:
+        c = self.config
+        if c.position == "learned":
+            return None
+        return rope_angles(position_BT, c.head_dim, c.rope_theta, self.compute_dtype, c.rope_scaling)

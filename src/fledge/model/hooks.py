@@ -21,7 +21,8 @@ BLOCK_POINTS = (
     "attn.heads",  # (B, H, T, d) what each head read, before the output projection
     "attn.out",  # (B, T, D) what attention adds to the residual stream
     "mlp.in",  # (B, T, D) normalised input of the MLP
-    "mlp.hidden",  # (B, T, F) gated hidden units
+    "mlp.hidden",  # (B, T, F) hidden units, gated where the MLP is
+    "mlp.router",  # (B, T, E) a mixture's probability of each expert; it has no "mlp.hidden"
     "mlp.out",  # (B, T, D) what the MLP adds to the residual stream
     "residual",  # (B, T, D) residual stream after the block
 )
@@ -29,7 +30,9 @@ BLOCK_POINTS = (
 
 def hook_names(config: ModelConfig) -> list[str]:
     """Every name that ``Decoder.forward(hooks=…)`` knows, in the order in which the points are passed."""
-    blocks = [f"layers.{layer}.{point}" for layer in range(config.n_layers) for point in BLOCK_POINTS]
+    absent = "mlp.hidden" if config.n_experts else "mlp.router"
+    points = [point for point in BLOCK_POINTS if point != absent]
+    blocks = [f"layers.{layer}.{point}" for layer in range(config.n_layers) for point in points]
     return ["embed", *blocks, "norm", "logits"]
 
 

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from fledge.model.config import RopeScaling
 
-def rope_angles(position_BT: Tensor, head_dim: int, theta: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+
+def rope_angles(
+    position_BT: Tensor, head_dim: int, theta: float, dtype: torch.dtype, scaling: RopeScaling | None = None
+) -> tuple[Tensor, Tensor]:
     """Cosines and sines, each (B, 1, T, head_dim / 2), computed in float32."""
     exponent = torch.arange(0, head_dim, 2, device=position_BT.device, dtype=torch.float32) / head_dim
-    angle = position_BT[:, None, :, None].float() * (1.0 / theta**exponent)
+    frequency = 1.0 / theta**exponent
+    if scaling is not None:
+        frequency = scaled(frequency, scaling)
+    angle = position_BT[:, None, :, None].float() * frequency
     return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def scaled(frequency: Tensor, scaling: RopeScaling) -> Tensor:
+    """The frequencies stretched: all of them (linear), or the slow ones with a smooth border (Llama 3.1's rule)."""
+    slow = frequency / scaling.factor
+    if scaling.type == "linear":
+        return slow
+    turns = scaling.original_max_positions * frequency / (2 * math.pi)
+    band = scaling.high_freq_factor - scaling.low_freq_factor
+    kept = ((turns - scaling.low_freq_factor) / band).clamp(0, 1)
+    return kept * frequency + (1 - kept) * slow
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ PROMPTS: tuple[Conversation | str, ...] = ("", "Once upon a time", "The")
 
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.model.decoder import Decoder
+    from fledge.model.targets import no_target
     from fledge.stages.training import (
         TrainingProgress,
         heldout_callback,
@@ -57,6 +58,8 @@ def run(context: StageContext) -> dict[str, Any]:
         f"optimizer, {n_steps} steps of {config.batch_tokens} tokens",
         flush=True,
     )
+    if no_target(sizes):
+        print(f"pretrain: {no_target(sizes)}", flush=True)
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
     model = Decoder(sizes, seed=config.seed)
@@ -66,7 +69,7 @@ def run(context: StageContext) -> dict[str, Any]:
     state = Trainer(config, context.out, n_steps=n_steps, tell=lambda line: print(f"pretrain: {line}", flush=True)).fit(
         {"policy": model},
         source,
-        TokenCrossEntropy(config.z_loss),
+        TokenCrossEntropy(config.z_loss, config.balance_loss if sizes.n_experts else 0.0),
         [
             TrainingProgress("pretrain", config),
             heldout_callback(config, tokenizer, heldout),

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fledge.model.config import ModelConfig
+from fledge.model.config_json import read_config, write_config
 from fledge.model.decoder import Decoder
-from fledge.model.qwen3 import from_qwen3_config, qwen3_config
-from fledge.model.weights import load_weights, read_decoder_file, weights
+from fledge.model.weights import exported_weights, load_weights, read_decoder_file, weights
 from fledge.run.files import TEMPORARY, atomic_directory, read_json, sha256, write_json
 from fledge.types import FledgeError
 
@@ -179,10 +179,13 @@ def save_model(
     eos: int | None = None,
     pad: int | None = None,
 ) -> Path:
-    """Write ``directory``, whole or not at all, so that ``AutoModelForCausalLM`` loads it unchanged."""
+    """Write ``directory``, whole or not at all, so that ``AutoModelForCausalLM`` loads it unchanged.
+
+    A model that no target of ``model/targets.py`` holds is written under Fledge's own type, which only Fledge loads.
+    """
     with atomic_directory(directory) as temporary:
-        save_tensors(weights(model), temporary / "model.safetensors")
-        values = qwen3_config(model.config, context_length=context_length, bos=bos, eos=eos, pad=pad)
+        save_tensors(exported_weights(model), temporary / "model.safetensors")
+        values = write_config(model.config, context_length=context_length, bos=bos, eos=eos, pad=pad)
         write_json(temporary / "config.json", values)
     return directory
 
@@ -199,7 +202,7 @@ def load_model(path: Path) -> tuple[Decoder, dict[str, Any]]:
         return model, checkpoint.state
     if (path / "config.json").exists():
         values = read_json(path / "config.json")
-        config = from_qwen3_config(values, str(path / "config.json"))
+        config = read_config(values, str(path / "config.json"))
         return read_decoder_file(config, path / "model.safetensors"), values
     if (path / "model" / "config.json").exists():
         return load_model(path / "model")

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from fledge.model.config import ModelConfig
+from fledge.model.config import Biases, MlpKind, ModelConfig, Norm, Position
 from fledge.optim.config import OptimConfig
 from fledge.run.settings import setting
 from fledge.types import FledgeError
@@ -29,6 +29,7 @@ class TrainConfig:
     final_lr: float = setting(0.05, "learning rate at the last step, as a share of the highest")
     clip: float = setting(0.0, "largest gradient norm; 0 = never clip (the norm is logged anyway)")
     z_loss: float = setting(0.0, "weight of the squared log-normaliser, which keeps logits small")
+    balance_loss: float = setting(0.01, "weight of the loss that spreads tokens evenly over experts, if there are any")
     micro_batch_rows: int = setting(0, "rows in one forward pass; 0 = as many as the memory holds")
     precision: Literal["auto", "bf16", "fp32"] = setting("auto", "arithmetic; auto = the faster by a short measurement")
     compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto = if it works and the run repays it")
@@ -98,9 +99,23 @@ class ModelOverrides:
     n_heads: int | None = setting(None, "attention heads")
     n_kv_heads: int | None = setting(None, "key and value heads; fewer than n_heads = grouped-query attention")
     head_dim: int | None = setting(None, "width of one head")
-    d_ff: int | None = setting(None, "width of the gated MLP")
+    d_ff: int | None = setting(None, "width of the MLP")
     rope_theta: float | None = setting(None, "base of the rotary positions")
     tie_embeddings: bool | None = setting(None, "one matrix for embeddings and output head")
+    norm: Norm | None = setting(None, "root-mean-square or layer normalisation")
+    mlp: MlpKind | None = setting(None, "gated (swiglu) or plain (relu2, gelu) feed-forward layer")
+    mlp_bias: bool | None = setting(None, "biases in the MLP")
+    qk_norm: bool | None = setting(None, "normalise queries and keys of each head")
+    attention_bias: Biases | None = setting(None, "which attention maps have a bias")
+    position: Position | None = setting(None, "rotary or learned positions")
+    max_positions: int | None = setting(None, "learned positions; none = context_length")
+    sliding_window: int | None = setting(None, "tokens that one sees at most, itself among them; 0 = all")
+    n_experts: int | None = setting(None, "experts of each MLP; 0 = one MLP for all tokens")
+    n_active_experts: int | None = setting(None, "experts that each token passes")
+    d_expert: int | None = setting(None, "width of one expert")
+    logit_softcap: float | None = setting(None, "bound of the logits, softly; 0 = none; fits no export target")
+    value_embeddings: bool | None = setting(None, "gated embeddings added to values; fits no export target")
+    residual_lambdas: bool | None = setting(None, "learned scales of the residual stream; fits no export target")
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,15 @@ class PretrainConfig(TrainConfig):
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The model's sizes, derived from the dial and overridden."""
-        return ModelConfig.from_depth(self.depth, vocab_size, **asdict(self.model))
+        given = asdict(self.model)
+        if self.model.position == "learned":
+            given["max_positions"] = self.model.max_positions or self.context_length
+            if given["max_positions"] < self.context_length:
+                raise FledgeError(
+                    f"max_positions ({given['max_positions']}) must be at least context_length ({self.context_length})",
+                    where="max_positions",
+                )
+        return ModelConfig.from_depth(self.depth, vocab_size, **given)
 
     def horizon(self, model: ModelConfig) -> int:
         """Tokens to train on: the setting, or 12 for each matrix parameter (nanochat's ratio), in whole steps."""

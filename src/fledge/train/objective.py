@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from fledge.types import Batch
@@ -45,22 +46,30 @@ class TokenCrossEntropy:
     """Next-token cross-entropy of the model "policy", each token by its weight; mean over learned tokens, in nats.
 
     ``z_loss`` weighs the squared log-normaliser (PaLM, arXiv 2204.02311). A batch without learned tokens gives 0.
+    ``balance`` weighs how unevenly a mixture of experts is used: the mean over rows and layers of ``load_balance``.
     """
 
     z_loss: float = 0.0
+    balance: float = 0.0
     terms: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", {"loss": 1.0} | ({"z_loss": self.z_loss} if self.z_loss else {}))
+        optional = {"z_loss": self.z_loss, "balance": self.balance}
+        terms = {"loss": 1.0} | {name: weight for name, weight in optional.items() if weight}
+        object.__setattr__(self, "terms", terms)
 
     def counts(self, batch: Batch) -> dict[str, float]:
         n = float(np.asarray(batch.weight, dtype=np.float64).sum())
-        return dict.fromkeys(self.terms, n)
+        return dict.fromkeys(self.terms, n) | ({"balance": float(len(batch.tokens))} if self.balance else {})
 
     def __call__(self, models: Models, batch: Batch) -> dict[str, Tensor]:
-        logits = models["policy"](batch.tokens, batch.position, batch.document)
+        router: list[Tensor] = []
+        more = {"router": router} if self.balance else {}
+        logits = models["policy"](batch.tokens, batch.position, batch.document, **more)
         loss_BT, log_normaliser_BT = cross_entropy(logits, batch.targets)
         sums = {"loss": (loss_BT * batch.weight).sum()}
         if self.z_loss:
             sums["z_loss"] = (log_normaliser_BT.square() * batch.weight).sum()
+        if self.balance:
+            sums["balance"] = torch.stack(router).mean(dim=0).sum()
         return sums

@@ -81,4 +81,5 @@ def run_sft(
         )
     source = sft_source(opened, config)
     trainer = Trainer(config, directory, n_steps=sft_steps(config, source.n_rows), tell=tell)
-    return trainer.fit({"policy": model}, source, TokenCrossEntropy(config.z_loss), list(callbacks))
+    objective = TokenCrossEntropy(config.z_loss, config.balance_loss if model.config.n_experts else 0.0)
+    return trainer.fit({"policy": model}, source, objective, list(callbacks))
