@@ -107,6 +107,11 @@ class ModelConfig:
         embedding = 0 if self.tie_embeddings else self.vocab_size * self.d_model
         return self.n_matrix_parameters + embedding + norms
 
+    @property
+    def checkpoint_bytes(self) -> int:
+        """Weights, Muon's momentum of the block matrices and AdamW's two moments of the rest, in float32."""
+        return 4 * (3 * self.n_parameters - self.n_block_parameters)
+
     def flops_per_token(self, context: int) -> float:
         """Floating-point operations to train on one token: forward and backward, at ``context`` tokens a row.
 
