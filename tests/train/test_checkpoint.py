@@ -23,9 +23,10 @@ from fledge.train.checkpoint import (
     load_model,
     remove_old,
     rng_state,
-    save_checkpoint,
     save_model,
     set_rng_state,
+    take_snapshot,
+    write_checkpoint,
 )
 from fledge.types import FledgeError
 
@@ -34,7 +35,8 @@ CONFIG = ModelConfig(vocab_size=20, n_layers=1, d_model=16, n_heads=2, n_kv_head
 
 def save(directory: Path, step: int, seed: int = 0) -> Path:
     model = Decoder(CONFIG, seed=seed)
-    return save_checkpoint(directory, step, {"policy": model}, {"momentum": torch.ones(3)}, {"tokens": step * 10})
+    snapshot = take_snapshot(step, {"policy": model}, {"momentum": torch.ones(3)}, {"tokens": step * 10})
+    return write_checkpoint(directory, snapshot)
 
 
 def test_what_was_saved_comes_back(tmp_path):
@@ -45,6 +47,18 @@ def test_what_was_saved_comes_back(tmp_path):
     assert model.config == CONFIG
     for name, tensor in Decoder(CONFIG, seed=3).state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor)
+    assert torch.equal(loaded.tensors["optimizer.safetensors"]["momentum"], torch.ones(3))
+
+
+def test_a_copied_snapshot_stays_when_training_goes_on(tmp_path):
+    model, momentum = Decoder(CONFIG, seed=3), torch.ones(3)
+    copied = take_snapshot(7, {"policy": model}, {"momentum": momentum}, {}).copied()
+    with torch.no_grad():
+        for tensor in (*model.parameters(), momentum):
+            tensor.zero_()
+    loaded = load_checkpoint(write_checkpoint(tmp_path, copied))
+    for name, tensor in Decoder(CONFIG, seed=3).state_dict().items():
+        assert torch.equal(loaded.tensors["model.safetensors"][name], tensor)
     assert torch.equal(loaded.tensors["optimizer.safetensors"]["momentum"], torch.ones(3))
 
 
@@ -175,7 +189,7 @@ def test_tied_weights_are_written_once_and_come_back_tied(tmp_path):
     config = ModelConfig(**{**CONFIG.to_dict(), "tie_embeddings": True})
     model = Decoder(config, seed=1)
     save_model(model, tmp_path / "model", context_length=8)
-    save_checkpoint(tmp_path, 1, {"policy": model}, {"x": torch.ones(1)}, {})
+    write_checkpoint(tmp_path, take_snapshot(1, {"policy": model}, {"x": torch.ones(1)}, {}))
     for path in (tmp_path / "model", tmp_path / "step-00000001"):
         again, _ = load_model(path)
         assert again.lm_head.weight is again.model.embed_tokens.weight

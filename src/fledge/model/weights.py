@@ -37,8 +37,8 @@ _BUFFERS = ("rotary_emb.inv_freq",)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """The state dict without a second name for a tied tensor."""
-    tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    """The state dict, live and where it is, without a second name for a tied tensor."""
+    tensors = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     if isinstance(model, Decoder) and model.config.tie_embeddings:
         del tensors["lm_head.weight"]
     return tensors

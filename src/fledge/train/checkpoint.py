@@ -51,18 +51,45 @@ def weights_file(name: str) -> str:
     return "model.safetensors" if name == "policy" else f"{name}.safetensors"
 
 
-def save_checkpoint(
-    directory: Path, step: int, models: Mapping[str, nn.Module], optimizer: Mapping[str, Tensor], state: dict[str, Any]
-) -> Path:
+@dataclass(frozen=True)
+class Snapshot:
+    """What a checkpoint is made of: tensors by file name, and the body of ``state.json`` but for the checksums."""
+
+    step: int
+    tensors: dict[str, dict[str, Tensor]]
+    state: dict[str, Any]
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(tensor.nbytes for tensors in self.tensors.values() for tensor in tensors.values())
+
+    def copied(self) -> Snapshot:
+        """The same values in memory of the CPU that no training step changes."""
+        copies = {
+            file: {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+            for file, tensors in self.tensors.items()
+        }
+        return Snapshot(self.step, copies, self.state)
+
+
+def take_snapshot(
+    step: int, models: Mapping[str, nn.Module], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]
+) -> Snapshot:
+    """The state of a training as it is now; the tensors are the live ones."""
+    tensors = {weights_file(name): weights(model) for name, model in models.items()}
+    configs = {name: model.config.to_dict() for name, model in models.items() if isinstance(model, Decoder)}
+    body = {"format": FORMAT, "step": step, "models": configs, **state}
+    return Snapshot(step, {**tensors, "optimizer.safetensors": dict(optimizer)}, body)
+
+
+def write_checkpoint(directory: Path, snapshot: Snapshot) -> Path:
     """Write ``directory/step-XXXXXXXX``: weights, optimizer, ``state.json`` with the sha256 of every file beside it."""
-    target = step_directory(directory, step)
+    target = step_directory(directory, snapshot.step)
     with atomic_directory(target) as temporary:
-        for name, model in models.items():
-            save_tensors(weights(model), temporary / weights_file(name))
-        save_tensors(optimizer, temporary / "optimizer.safetensors")
+        for file, tensors in snapshot.tensors.items():
+            save_tensors(tensors, temporary / file)
         files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
-        configs = {name: model.config.to_dict() for name, model in models.items() if isinstance(model, Decoder)}
-        body = {"format": FORMAT, "step": step, "models": configs, **state, "sha256": files}
+        body = {**snapshot.state, "sha256": files}
         (temporary / "state.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8", newline="\n")
     return target
 

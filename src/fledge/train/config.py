@@ -49,6 +49,9 @@ class TrainConfig:
     checkpoint_steps: tuple[int, ...] = setting(
         (), "also save at these steps and keep these for good", affects_result=False
     )
+    background_checkpoints: bool = setting(
+        True, "copy what a checkpoint holds and write it while training goes on", affects_result=False
+    )
     keep: int = setting(2, "newest checkpoints kept beside the log-spaced and the chosen ones", affects_result=False)
     max_bad_steps: int = setting(
         3, "steps in a row with a loss that is no number before training stops", affects_result=False

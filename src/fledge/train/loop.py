@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,22 @@ from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
 from fledge.run.events import EventLog, cut_events_after
 from fledge.run.progress import quantity
+from fledge.train.background import Background
 from fledge.train.batches import Source, micro_batches, to_device
 from fledge.train.checkpoint import (
+    Snapshot,
     latest_checkpoint,
     load_checkpoint,
     remove_old,
     rng_state,
-    save_checkpoint,
     set_rng_state,
+    take_snapshot,
     weights_file,
+    write_checkpoint,
 )
 from fledge.train.config import TrainConfig
 from fledge.train.hardware import Hardware, apply_hardware, choose_hardware, store_hardware, stored_hardware
+from fledge.train.memory import available_bytes
 from fledge.train.objective import Objective
 from fledge.train.signals import Stopped, stop_requests
 from fledge.types import Batch, FledgeError
@@ -97,7 +102,7 @@ class Trainer:
         optimizer = self._build(models, hardware)
         with stop_requests() as stop:
             state, events = self._resume(models, source, optimizer, hardware)
-            with events, ExitStack() as closing:
+            with events, Background() as background, ExitStack() as closing:
                 for close in (getattr(callback, "close", None) for callback in callbacks):
                     if close is not None:
                         closing.callback(close)
@@ -116,8 +121,10 @@ class Trainer:
                             fix="lower optim.scale; the last checkpoint holds the weights from before",
                         )
                     self._call(callbacks, state)
+                    background.check()
                     if self._checkpoint_due(state.step) or stop.signal_number:
-                        self._save(state, optimizer)
+                        ends = state.last or stop.signal_number > 0
+                        self._save(state, optimizer, background, ends)
                     if stop.signal_number:
                         raise Stopped(stop.signal_number, state.step, self.n_steps)
         return state
@@ -194,6 +201,8 @@ class Trainer:
             n_bytes = policy.config.training_bytes(
                 length, hardware.micro_batch_rows, hardware.dtype.itemsize, keeps_pattern=products
             )
+            if self.config.background_checkpoints and hardware.device == "cpu":
+                n_bytes += policy.config.checkpoint_bytes
             self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
         apply_hardware(hardware)
         for model in models.values():
@@ -256,7 +265,9 @@ class Trainer:
         chosen = step in self.config.checkpoint_steps
         return step == self.n_steps or log_spaced or chosen or (every > 0 and step % every == 0)
 
-    def _save(self, state: TrainState, optimizer: Optimizer) -> None:
+    def _save(self, state: TrainState, optimizer: Optimizer, background: Background, ends: bool) -> None:
+        """Save the state as it is now: from a copy in the background where training goes on and memory holds one."""
+        start = time.perf_counter()
         body: dict[str, Any] = {
             "n_steps": self.n_steps,
             "tokens": state.tokens,
@@ -264,8 +275,25 @@ class Trainer:
             "source": state.source.state_dict(),
             "rng": rng_state(),
         }
-        save_checkpoint(self.checkpoints, state.step, state.models, optimizer.state_dict(), body)
-        chosen = {*self.config.checkpoint_steps, state.step}
+        background.wait()
+        snapshot = take_snapshot(state.step, state.models, optimizer.state_dict(), body)
+        copy = self.config.background_checkpoints and not ends
+        copy = copy and snapshot.n_bytes < available_bytes(torch.device("cpu"))
+        if copy:
+            background.start(partial(self._write, snapshot.copied()))
+        else:
+            self._write(snapshot)
+        state.events.write(
+            "checkpoint",
+            step=state.step,
+            waited_seconds=time.perf_counter() - start,
+            n_bytes=snapshot.n_bytes,
+            background=copy,
+        )
+
+    def _write(self, snapshot: Snapshot) -> None:
+        write_checkpoint(self.checkpoints, snapshot)
+        chosen = {*self.config.checkpoint_steps, snapshot.step}
         remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints, chosen)
 
     def _call(self, callbacks: Sequence[Callback], state: TrainState) -> None:
