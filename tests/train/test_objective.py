@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from fledge.train.batches import micro_batches, to_device
-from fledge.train.objective import TokenCrossEntropy, cross_entropy
+from fledge.train.cross_entropy import cross_entropy
+from fledge.train.objective import TokenCrossEntropy
 from fledge.types import Batch, FledgeError
 
 

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fledge.model.blocked import MIN_BLOCK, attend_blocked
 from fledge.model.cache import KVCache
 from fledge.model.config import VALUE_GATE_WIDTH, ModelConfig
 from fledge.model.hooks import Hooks, tap
@@ -36,21 +37,32 @@ def cache_mask(position_BT: Tensor, limit: int, window: int = 0) -> Tensor:
     return (stored <= own) & (stored > own - window) if window else stored <= own
 
 
+# An operator of its own, because the compiler would compute a mask that it can see into anew in every layer.
+@torch.library.custom_op("fledge::additive", mutates_args=())
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """0 where ``mask`` is True and -inf elsewhere."""
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, float("-inf"))
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, float("-inf"))
+
+
+@additive.register_fake
+def _(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    return torch.empty(mask.shape, dtype=dtype, device=mask.device)
 
 
 def attend_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, hooks: Hooks | None, prefix: str) -> Tensor:
-    """Attention as two products and a float32 softmax; ``mask`` is added. Fastest on CPU at short context.
+    """Attention as products and a float32 softmax; ``mask`` is added. Fastest on CPU at short context.
 
-    ``q`` (B, H, T, d), ``k`` and ``v`` (B, K, S, d) with K dividing H, ``mask`` broadcast to (B, H, T, S).
+    ``q`` (B, H, T, d), ``k`` and ``v`` (B, K, S, d) with K dividing H, ``mask`` broadcast to (B, H, T, S). Where S is T
+    the mask must be causal, and all weights are there at once only for a hook that asks for them.
     """
     b, h, t, d = q.shape
     n_kv, s = k.shape[1], k.shape[2]
+    point = prefix + "attn.pattern"
+    if s == t > MIN_BLOCK and point not in (hooks or ()):
+        return attend_blocked(q, k, v, mask)
     grouped = q.reshape(b, n_kv, h // n_kv * t, d)
     scores = (grouped @ k.transpose(-1, -2)).view(b, h, t, s) * d**-0.5 + mask
-    pattern = tap(hooks, prefix + "attn.pattern", torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype))
+    pattern = tap(hooks, point, torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype))
     return (pattern.reshape(b, n_kv, h // n_kv * t, s) @ v).view(b, h, t, d)
 
 

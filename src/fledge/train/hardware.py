@@ -18,8 +18,8 @@ from fledge.model.decoder import Decoder
 from fledge.run.files import read_json, write_json
 from fledge.run.progress import duration, quantity
 from fledge.train.config import TrainConfig
+from fledge.train.cross_entropy import cross_entropy
 from fledge.train.memory import available_bytes, obtainable_bytes, reuse_buffers
-from fledge.train.objective import cross_entropy
 from fledge.train.timing import best_seconds, one_thread
 from fledge.types import FledgeError
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fledge.model.decoder import Decoder
+from fledge.train.cross_entropy import cross_entropy, linear_cross_entropy
 from fledge.types import Batch
 
 Models = Mapping[str, nn.Module]
@@ -32,13 +34,6 @@ class Objective(Protocol):
     def __call__(self, models: Any, batch: Batch) -> dict[str, Tensor]:
         """The sums (scalars) over a batch of tensors; ``models`` maps names ("policy") to modules."""
         ...
-
-
-def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Each token's −ln p(target) and its log-normaliser ln Σ exp(logit), both (B, T) and float32, in nats."""
-    logits = logits_BTV.float()
-    log_normaliser = logits.logsumexp(dim=-1)
-    return log_normaliser - logits.gather(-1, targets_BT[..., None]).squeeze(-1), log_normaliser
 
 
 @dataclass(frozen=True)
@@ -65,11 +60,23 @@ class TokenCrossEntropy:
     def __call__(self, models: Models, batch: Batch) -> dict[str, Tensor]:
         router: list[Tensor] = []
         more = {"router": router} if self.balance else {}
-        logits = models["policy"](batch.tokens, batch.position, batch.document, **more)
-        loss_BT, log_normaliser_BT = cross_entropy(logits, batch.targets)
-        sums = {"loss": (loss_BT * batch.weight).sum()}
-        if self.z_loss:
-            sums["z_loss"] = (log_normaliser_BT.square() * batch.weight).sum()
+        policy = models["policy"]
+        if isinstance(policy, Decoder) and type(policy.lm_head.weight) is nn.Parameter:
+            hidden = policy(batch.tokens, batch.position, batch.document, output="hidden", **more)
+            loss, squares = linear_cross_entropy(
+                hidden,
+                policy.lm_head.weight,
+                batch.targets,
+                batch.weight,
+                z_loss=self.z_loss > 0,
+                softcap=policy.config.logit_softcap,
+            )
+        else:  # a head that is sharded, or wrapped, or none of ours
+            logits = policy(batch.tokens, batch.position, batch.document, **more)
+            loss_BT, log_normaliser_BT = cross_entropy(logits, batch.targets)
+            loss = (loss_BT * batch.weight).sum()
+            squares = (log_normaliser_BT.square() * batch.weight).sum()
+        sums = {"loss": loss} | ({"z_loss": squares} if self.z_loss else {})
         if self.balance:
             sums["balance"] = torch.stack(router).mean(dim=0).sum()
         return sums
