@@ -27,6 +27,8 @@ from fledge.types import FledgeError
 Kind = Literal["base", "chat"]
 STAGES: tuple[tuple[str, Kind], ...] = (("sft", "chat"), ("pretrain", "base"))
 WEIGHTS = "model.safetensors"
+IMPORT_NAME = "import.json"
+"""What ``fledge import`` writes beside the weights: where they come from, and whether they can chat."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def _weights_of(stage: Path) -> Path:
 
 
 def _kind_of(path: Path) -> Kind:
-    """By the name of the stage that ``path`` is, or lies in; a model from elsewhere is a base model."""
+    """By the name of the stage that ``path`` is, or lies in, or as an import says of itself; else a base model."""
+    if (path / IMPORT_NAME).is_file():
+        return "chat" if read_json(path / IMPORT_NAME).get("kind") == "chat" else "base"
     kinds = dict(STAGES)
     resolved = path.resolve()
     return next((kinds[each.name] for each in (resolved, *resolved.parents[:3]) if each.name in kinds), "base")
