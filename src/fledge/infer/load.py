@@ -164,7 +164,7 @@ def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
         return read_decoder_file(config, directory / WEIGHTS).eval(), _trained_length(directory, state)
     values = read_json(directory / "config.json")
     config = read_config(values, str(directory / "config.json"))
-    length = values.get("max_position_embeddings")
+    length = values.get("max_position_embeddings") or values.get("n_positions")
     return read_decoder_file(config, directory / WEIGHTS).eval(), int(length) if length else None
 
 

@@ -26,6 +26,7 @@ from fledge.tokens.huggingface import tokenizer_config, write_tokenizer
 from fledge.tokens.load import TEMPLATE_NAME, load_tokenizer
 from fledge.tokens.sentencepiece import as_tokenizer_json, vocabulary_and_encoder
 from fledge.tokens.templates import ForeignTemplate
+from fledge.tokens.tokenizer import Tokenizer
 from fledge.tokens.vocabulary import FLEDGE_ROLES, Vocabulary
 from fledge.train.checkpoint import save_tensors
 from fledge.types import FledgeError
@@ -64,12 +65,6 @@ def import_model(source: str, out: Path, *, tokenizer: Path | None = None) -> di
         tensors = target_names(found.tensors, found.config)
         save_tensors(tensors, temporary / WHOLE)
         written = load_tokenizer(temporary)
-        if written.vocab_size > found.config.vocab_size:
-            raise FledgeError(
-                f"the tokenizer has {written.vocab_size} tokens, the model {found.config.vocab_size}",
-                where=str(beside),
-                fix="give the tokenizer that the model was trained with (--tokenizer)",
-            )
         roles = written.vocabulary.roles
         ends = {role: written.special[roles[role]] for role in ("bos", "eos", "pad") if role in roles}
         values = write_config(found.config, context_length=found.context_length, **ends)
@@ -164,7 +159,14 @@ def _write_tokenizer(source: Path, out: Path, found: Source) -> dict[str, Any]:
             where=str(source),
             fix="name the tokenizer with --tokenizer",
         )
-    return _write_template(out, found.values)
+    tokenizer = load_tokenizer(out)
+    if tokenizer.vocab_size > found.config.vocab_size:
+        raise FledgeError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model {found.config.vocab_size}",
+            where=str(source),
+            fix="give the tokenizer that the model was trained with (--tokenizer)",
+        )
+    return _write_template(out, tokenizer, found)
 
 
 def _write_pieces(vocabulary: Vocabulary, inner: Any, out: Path) -> None:
@@ -172,9 +174,8 @@ def _write_pieces(vocabulary: Vocabulary, inner: Any, out: Path) -> None:
     write_json(out / "tokenizer_config.json", tokenizer_config(vocabulary))
 
 
-def _write_template(out: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+def _write_template(out: Path, tokenizer: Tokenizer, found: Source) -> dict[str, Any]:
     """Find the roles and the template of the tokenizer in ``out``, and write them beside it."""
-    tokenizer = load_tokenizer(out)
     jinja = template_text(out)
     if tokenizer.vocabulary.roles == FLEDGE_ROLES:
         return {"kind": "chat" if jinja else "base", "template": "fledge" if jinja else "", "why": ""}
@@ -188,7 +189,7 @@ def _write_template(out: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     import tokenizers
 
     inner = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
-    tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, inner, values)
+    tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, inner, found.values)
     template = recognise(jinja, tokenizer, inner) if jinja else None
     roles = dict(tokenizer.vocabulary.roles)
     why = "this model has no chat template" if not jinja else "this model's chat template is of no known family"
@@ -199,7 +200,8 @@ def _write_template(out: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     elif not inner.encode("").ids:
         roles.pop("bos", None)
     shape = template.to_dict() if isinstance(template, ForeignTemplate) else {}
-    write_json(out / TEMPLATE_NAME, {"template": shape, "roles": roles, "why": why})
+    written = {"template": shape, "roles": roles, "why": why, "vocab_size": found.config.vocab_size}
+    write_json(out / TEMPLATE_NAME, written)
     return {"kind": "base" if why else "chat", "template": shape.get("family", ""), "why": why}
 
 

@@ -136,13 +136,18 @@ def load_tokenizer_json(path: Path) -> Tokenizer:
 
 
 def with_template(vocabulary: Vocabulary, path: Path) -> tuple[Vocabulary, Template | None]:
-    """The roles and the template that an import wrote beside ``tokenizer.json``; without that file none are known."""
+    """What an import wrote beside ``tokenizer.json``: roles, the template, and how many tokens the model has.
+
+    Tokens that the model has beyond the tokenizer's stand for no text. Without that file none of it is known.
+    """
     if not path.is_file():
         return vocabulary, None
     values = read_json(path)
     try:
         template = NoTemplate(values["why"]) if values["why"] else ForeignTemplate(**values["template"])
-        return replace(vocabulary, roles=dict(values["roles"])), template
+        unused = [b""] * (values["vocab_size"] - len(vocabulary.token_bytes))
+        token_bytes = [*vocabulary.token_bytes, *unused]
+        return replace(vocabulary, roles=dict(values["roles"]), token_bytes=token_bytes), template
     except (KeyError, TypeError) as error:
         raise FledgeError("does not describe a template", where=str(path), fix="import the model again") from error
 

@@ -1,8 +1,8 @@
 """How other families of models write conversations, behind the same renderer: ChatML, Llama 3, and ``[INST]``.
 
 Text and marks are tokenised as transformers tokenises the whole string: each stretch between two special tokens at
-once. Only what the assistant says is tokenised by itself, as it is when it is sampled, so that the prompt before a
-reply is always a prefix of the whole.
+once. Only where what the assistant says would merge with the mark before it is it tokenised by itself, so that the
+prompt before a reply is always a prefix of the whole.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ForeignTemplate:
         learned = message.role == "assistant"
         if learned:
             tape.add("header", number, False, *marks, opening)
-            tape.add("content", number, True, content)
+            tape.add("content", number, True, *_following(tape.tokenizer, str(opening), content))
         else:
             tape.add("header", number, False, *marks)
             tape.add("content", number, False, f"{opening}{content}")
@@ -92,7 +92,7 @@ class ForeignTemplate:
             tape.add("after", number, False, "\n")
 
     def _write_inst(self, tape: Tape, messages: Sequence[Message]) -> None:
-        system = ""
+        system = asked = ""
         for number, message in enumerate(messages):
             content = message.content.strip() if self.strip else message.content
             if message.role == "system":
@@ -100,10 +100,11 @@ class ForeignTemplate:
             elif message.role == "user":
                 if self.bos_each:
                     tape.add("bos", number, False, tape.tokenizer.bos)
-                tape.add("content", number, False, f"[INST] {system}{content} [/INST]")
-                system = ""
+                asked, system = f"[INST] {system}{content} [/INST]", ""
+                tape.add("content", number, False, asked)
             else:
-                tape.add("content", number, True, f"{self.before}{content}{self.after}")
+                said = f"{self.before}{content}{self.after}"
+                tape.add("content", number, True, *_following(tape.tokenizer, asked, said))
                 tape.add("end", number, True, tape.tokenizer.special[self.end])
 
     def parse(self, tokenizer: Tokenizer, ids: Sequence[int]) -> Conversation:
@@ -145,6 +146,12 @@ class ForeignTemplate:
         special = set(tokenizer.special.values())
         text = tokenizer.decode([index for index in ids if index not in special])
         return Message("assistant", text.strip() if self.family == "inst" else text)
+
+
+def _following(tokenizer: Tokenizer, before: str, text: str) -> list[int]:
+    """Ids of ``text`` after ``before`` in one stretch; by itself where the two would merge at their border."""
+    first, whole = tokenizer.encode(before), tokenizer.encode(before + text)
+    return whole[len(first) :] if whole[: len(first)] == first else tokenizer.encode(text)
 
 
 class NoTemplate:
