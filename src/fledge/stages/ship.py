@@ -23,9 +23,13 @@ def import_model(source: str, out: Path, tokenizer: Path | None) -> None:
         print(f'{about["why"] or "it is a base model"}: fledge sample {out} "Once upon a time"')
 
 
-def export_model(run: Path, out: Path, *, to: Literal["hf", "gguf"], number_type: str) -> None:
+def export_model(
+    run: Path, out: Path, *, to: Literal["hf", "gguf"], number_type: Literal["f32", "bf16", "q8_0"]
+) -> None:
     """Write a model for others' programs, and say what lies where."""
     from fledge.release.exporting import export
+    from fledge.stages.card import card_of
 
-    for path, what in export(run, out, to=to, number_type=number_type):
+    card = card_of(run, out.resolve().name)
+    for path, what in export(run, out, to=to, number_type=number_type, card=card):
         print(f"{path}: {what}")
