@@ -82,13 +82,13 @@ def test_a_reply_that_is_cut_off_still_ends_its_turn(tokenizer: Tokenizer, engin
     session = ChatSession(engine, tokenizer, Sampling(max_tokens=5, temperature=0))
     list(session.reply("the"))
     assert "cut off" in session.notice
-    assert session.turns[0][-1] == tokenizer.end
+    assert session.turns[0][1][-1] == tokenizer.end
     session.reset()
     stopped = session.reply("the dog")
     next(stopped, None)
     stopped.close()  # type: ignore[attr-defined]
     assert len(session.turns) == 1
-    assert session.turns[0][-1] == tokenizer.end
+    assert session.turns[0][1][-1] == tokenizer.end
 
 
 def test_commands(tokenizer: Tokenizer) -> None:
@@ -131,7 +131,7 @@ def test_thinking_is_not_shown_and_bytes_arrive_as_whole_characters(tokenizer: T
     pieces = list(session.reply("hi"))
     assert "".join(pieces) == "é€ ok\ufffd[2J"
     assert all("\ufffd" not in piece or piece == "\ufffd" for piece in pieces)
-    assert session.turns[0][-len(ids) - 1 : -1] == ids
+    assert session.turns[0][1][:-1] == ids
 
 
 def test_printable() -> None:

@@ -23,7 +23,7 @@ def fit_baseline(shard_directories: Sequence[Path], tokenizer: Tokenizer, order:
         raise FledgeError("there are no training tokens to count", where="n-gram baseline")
     predictable = tokenizer.byte_lengths > 0
     predictable[tokenizer.eos] = True
-    return NgramModel.fit(np.concatenate(pieces), tokenizer.vocab_size, tokenizer.bos, order, predictable)
+    return NgramModel.fit(np.concatenate(pieces), tokenizer.vocab_size, tokenizer.border, order, predictable)
 
 
 def spread_documents(shards: ShardSet, share: float) -> list[np.ndarray]:

@@ -64,7 +64,7 @@ def bits_per_byte(
     A later window of a long document begins in its middle, as the rows of a cut document do in training. The end of
     the document (eos) is not scored: it stands for no byte.
     """
-    encoded = [[tokenizer.bos, *ids] for ids in _encode(tokenizer, texts)]
+    encoded = [[tokenizer.border, *ids] for ids in _encode(tokenizer, texts)]
     windows = [(d, *w) for d, ids in enumerate(encoded) for w in scoring_windows(len(ids), engine.context_length)]
     nats = np.zeros(len(windows))
     for at in range(0, len(windows), WINDOWS_AT_ONCE):
@@ -79,7 +79,7 @@ def bits_per_byte(
 
 def ngram_bits_per_byte(model: NgramModel, tokenizer: Tokenizer, texts: Sequence[str], name: str) -> BitsPerByte:
     """The same of an n-gram model, which is counted in the same tokens."""
-    encoded = [[tokenizer.bos, *ids] for ids in _encode(tokenizer, texts)]
+    encoded = [[tokenizer.border, *ids] for ids in _encode(tokenizer, texts)]
     windows: list[tuple[int, int, int, int]] = []
     nats: list[float] = []
     for d, ids in enumerate(encoded):

@@ -36,13 +36,13 @@ class Sampling:
 
 @dataclass
 class ChatSession:
-    """A conversation under way. ``turns`` holds the ids of each user turn with its reply, as they were sampled."""
+    """A conversation under way. ``turns`` holds what the user said and the ids of each reply, as they were sampled."""
 
     engine: Engine
     tokenizer: Tokenizer
     sampling: Sampling = field(default_factory=Sampling)
     system: str = ""
-    turns: list[list[int]] = field(default_factory=list)
+    turns: list[tuple[str, list[int]]] = field(default_factory=list)
     n_replies: int = 0
     notice: str = ""
     """What the person should know of the last reply (turns left out, a reply cut off); empty if nothing."""
@@ -79,7 +79,7 @@ class ChatSession:
         )
         return self._stream(request, text, kept)
 
-    def _stream(self, request: GenerateRequest, text: str, kept: list[list[int]]) -> Iterator[str]:
+    def _stream(self, request: GenerateRequest, text: str, kept: list[tuple[str, list[int]]]) -> Iterator[str]:
         ids: list[int] = []
 
         def kept_ids() -> Iterator[int]:
@@ -93,35 +93,43 @@ class ChatSession:
             if not ids or ids[-1] != self.tokenizer.end:
                 self.notice = (self.notice + " (the reply was cut off)").strip()
                 ids.append(self.tokenizer.end)
-            self.turns = [*kept, self._user(text) + [self._header] + ids]
+            self.turns = [*kept, (text, ids)]
             self.n_replies += 1
 
-    def _prompt(self, text: str) -> tuple[list[int], list[list[int]]]:
+    def _prompt(self, text: str) -> tuple[list[int], list[tuple[str, list[int]]]]:
         """Ids up to the reply, and the turns that still fit: at least a quarter of the context stays for the reply."""
-        messages = (Message("system", self.system),) if self.system else ()
-        start = prompt_ids(self.tokenizer, Conversation(messages))[:-1]
-        asked = self._user(text) + [self._header]
         room = self.engine.context_length - min(self.sampling.max_tokens, self.engine.context_length // 4)
-        room -= len(start) + len(asked)
-        if room < 0:
-            raise FledgeError(
-                f"the message has {len(asked)} tokens and the model reads {self.engine.context_length} in all",
-                fix="say it in fewer words" + (", or shorten the system text" if self.system else ""),
-            )
-        kept: list[list[int]] = []
-        for turn in reversed(self.turns):
-            room -= len(turn)
-            if room < 0:
-                break
-            kept.insert(0, turn)
-        return [*start, *(index for turn in kept for index in turn), *asked], kept
+        for n_left_out in range(len(self.turns) + 1):
+            kept = self.turns[n_left_out:]
+            ids = self._ids(text, kept)
+            if len(ids) <= room:
+                return ids, kept
+        raise FledgeError(
+            f"the message has {len(ids)} tokens and the model reads {self.engine.context_length} in all",
+            fix="say it in fewer words" + (", or shorten the system text" if self.system else ""),
+        )
 
-    def _user(self, text: str) -> list[int]:
-        return self.tokenizer.render(Conversation((Message("user", text),))).ids[1:]
+    def _ids(self, text: str, turns: Sequence[tuple[str, list[int]]]) -> list[int]:
+        """The rendered conversation, in which every reply has the ids that were sampled for it."""
+        asked = [said for said, _ in turns] + [text]
+        ids = self._opened(asked[0])
+        for (_, reply), following in zip(turns, asked[1:], strict=True):
+            ids += [*reply, *self._continued(following)]
+        return ids
 
-    @property
-    def _header(self) -> int:
-        return prompt_ids(self.tokenizer, Conversation(()))[-1]
+    def _opened(self, text: str) -> list[int]:
+        """From the beginning up to the first reply."""
+        messages = (Message("system", self.system),) if self.system else ()
+        return prompt_ids(self.tokenizer, Conversation((*messages, Message("user", text))))
+
+    def _continued(self, text: str) -> list[int]:
+        """From the end of a reply up to the next: what the template writes there, found with a reply of one word."""
+        before = (Message("user", "a"), Message("assistant", "b"))
+        ids = prompt_ids(self.tokenizer, Conversation((*before, Message("user", text))))
+        # a turn's end stands before each reply too where a template ends every turn with it
+        ended = self.tokenizer.render(Conversation(before)).ids
+        last = len(ended) - 1 - ended[::-1].index(self.tokenizer.end)
+        return ids[last + 1 :]
 
 
 def visible_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:

@@ -27,6 +27,8 @@ from fledge.types import FledgeError
 Kind = Literal["base", "chat"]
 STAGES: tuple[tuple[str, Kind], ...] = (("sft", "chat"), ("pretrain", "base"))
 WEIGHTS = "model.safetensors"
+IMPORT_NAME = "import.json"
+"""What ``fledge import`` writes beside the weights: where they come from, and whether they can chat."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def _weights_of(stage: Path) -> Path:
 
 
 def _kind_of(path: Path) -> Kind:
-    """By the name of the stage that ``path`` is, or lies in; a model from elsewhere is a base model."""
+    """By the name of the stage that ``path`` is, or lies in, or as an import says of itself; else a base model."""
+    if (path / IMPORT_NAME).is_file():
+        return "chat" if read_json(path / IMPORT_NAME).get("kind") == "chat" else "base"
     kinds = dict(STAGES)
     resolved = path.resolve()
     return next((kinds[each.name] for each in (resolved, *resolved.parents[:3]) if each.name in kinds), "base")
@@ -160,7 +164,7 @@ def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
         return read_decoder_file(config, directory / WEIGHTS).eval(), _trained_length(directory, state)
     values = read_json(directory / "config.json")
     config = read_config(values, str(directory / "config.json"))
-    length = values.get("max_position_embeddings")
+    length = values.get("max_position_embeddings") or values.get("n_positions")
     return read_decoder_file(config, directory / WEIGHTS).eval(), int(length) if length else None
 
 

@@ -11,9 +11,12 @@ REPLY_SPECIALS = ("<|think|>", "<|/think|>", "<|tool_call|>", "<|/tool_call|>")
 
 
 def prompt_ids(tokenizer: Tokenizer, prompt: Conversation | str) -> list[int]:
-    """bos and the text, or the rendered conversation with the header of the assistant's next turn."""
+    """bos and the text, or the rendered conversation with the header of the assistant's next turn.
+
+    Where the tokenizer puts no bos, an empty text is the border between documents.
+    """
     if isinstance(prompt, str):
-        return [tokenizer.bos, *tokenizer.encode(prompt)]
+        return [*tokenizer.opening, *tokenizer.encode(prompt)] or [tokenizer.border]
     return tokenizer.render(prompt, add_generation_prompt=True).ids
 
 

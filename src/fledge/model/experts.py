@@ -65,20 +65,27 @@ class MixtureOfExperts(nn.Module):
     def _through_experts(self, x: Tensor, ends: Tensor) -> Tensor:
         """``x`` (N, D), sorted by expert, of which expert e has the rows from ``ends[e - 1]`` to ``ends[e]``.
 
-        Grouped products have static shapes, so torch.compile takes them; they want aligned rows and plain weights.
-        Elsewhere each expert takes its rows by itself, which waits for the counts and breaks a compiled graph.
+        Grouped products have static shapes, so torch.compile takes them; they want plain weights, aligned rows and
+        bfloat16 (on an uncompiled CPU float32 as well). Elsewhere each expert takes its rows by itself, which waits
+        for the counts and stays out of a compiled graph.
         """
         gates, ups, downs = (
             [getattr(expert, name) for expert in self.experts] for name in ("gate_proj", "up_proj", "down_proj")
         )
-        width = downs[0].weight.shape[1] if type(downs[0]) is Linear else 0
-        aligned = width and not any(size * x.element_size() % ALIGNMENT_BYTES for size in (width, x.shape[-1]))
-        if not aligned or any(type(each) is not Linear for each in (*gates, *ups, *downs)):
-            counts = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
-            return torch.cat([expert(rows) for expert, rows in zip(self.experts, x.split(counts), strict=True)])
+        plain = all(type(each) is Linear for each in (*gates, *ups, *downs))
+        widths = (x.shape[-1], downs[0].weight.shape[1]) if plain else (1,)
+        aligned = not any(width * x.element_size() % ALIGNMENT_BYTES for width in widths)
+        fit = x.dtype == torch.bfloat16 or (x.device.type == "cpu" and not torch.compiler.is_compiling())
+        if not (plain and aligned and fit):
+            return self._one_by_one(x, ends)
         ends = ends.to(torch.int32)
         gate, up = (_grouped(x, maps, ends) for maps in (gates, ups))
         return _grouped(F.silu(gate) * up, downs, ends)
+
+    @torch.compiler.disable
+    def _one_by_one(self, x: Tensor, ends: Tensor) -> Tensor:
+        counts = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
+        return torch.cat([expert(rows) for expert, rows in zip(self.experts, x.split(counts), strict=True)])
 
 
 def _grouped(x: Tensor, maps: list[Linear], ends: Tensor) -> Tensor:

@@ -45,13 +45,17 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def exported_weights(model: Decoder) -> dict[str, Tensor]:
-    """:func:`weights` as the files of the model's target hold them; all targets but GPT-2 share Fledge's names."""
-    tensors = weights(model)
-    return _to_gpt2(tensors) if target_of(model.config) == "gpt2" else tensors
+    """:func:`weights` as the files of the model's target hold them."""
+    return target_names(weights(model), model.config)
+
+
+def target_names(tensors: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
+    """Tensors under the names and in the layout of the model's target; all but GPT-2 share Fledge's."""
+    return _to_gpt2(tensors) if target_of(config) == "gpt2" else dict(tensors)
 
 
 def own_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of :func:`exported_weights`; Fledge's own names stay, buffers that are no weights fall away."""
+    """The inverse of :func:`target_names`; Fledge's own names stay, buffers that are no weights fall away."""
     if any(re.fullmatch(r"(transformer\.)?wte\.weight", name) for name in tensors):
         return _from_gpt2({name.removeprefix("transformer."): tensor for name, tensor in tensors.items()})
     return {name: tensor for name, tensor in tensors.items() if not name.endswith(_BUFFERS)}

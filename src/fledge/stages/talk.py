@@ -20,12 +20,15 @@ def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
     """Chat on the terminal; without one, say the run's opening prompts and end."""
     from fledge.infer.chat import ChatSession, Sampling, run_chat, run_transcript
     from fledge.infer.load import load_engine
+    from fledge.tokens.templates import NoTemplate
     from fledge.train.hardware import choose_device
 
     engine, tokenizer, kind = load_engine(run, device=choose_device("auto"))
     if note := stale_note(run / "sft" if is_done(run, "sft") else run):
         print(f"fledge: {note}", file=sys.stderr, flush=True)
     if kind != "chat":
+        if isinstance(tokenizer.template, NoTemplate):
+            raise FledgeError(tokenizer.template.why, where=str(run), fix=f'use fledge sample {run} "Once upon a time"')
         raise FledgeError(
             "has a base model and no assistant yet", where=str(run), fix=f'use fledge sample {run} "Once upon a time"'
         )

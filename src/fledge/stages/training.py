@@ -120,8 +120,14 @@ def engine_of(state: TrainState, config: TrainConfig) -> Engine:
 
 def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: Path, eos: int) -> None:
     """Write ``out/model``, which runs as it is in Hugging Face's libraries and is what later stages read."""
+    roles = tokenizer.vocabulary.roles
     save_model(
-        model, out / "model", context_length=config.context_length, bos=tokenizer.bos, eos=eos, pad=tokenizer.pad
+        model,
+        out / "model",
+        context_length=config.context_length,
+        bos=tokenizer.bos if "bos" in roles else None,
+        eos=eos,
+        pad=tokenizer.pad if "pad" in roles else None,
     )
 
 

@@ -6,13 +6,16 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fledge.run.files import read_json
 from fledge.tokens.encoding import TokenizersEncoder
 from fledge.tokens.huggingface import tokenizer_json
+from fledge.tokens.render import Template
 from fledge.tokens.sentencepiece import SPACE, vocabulary_and_encoder
+from fledge.tokens.templates import ForeignTemplate, NoTemplate
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.tokens.vocabulary import SPECIALS, Vocabulary, byte_alphabet, byte_level, trained
 from fledge.types import FledgeError
@@ -38,6 +41,7 @@ TIKTOKEN: dict[str, tuple[str, dict[str, int]]] = {
     ),
     "o200k_base": (O200K_PATTERN, {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}),
 }
+TEMPLATE_NAME = "template.json"
 _END_OF_TEXT = {"eos": "<|endoftext|>"}
 
 
@@ -127,8 +131,25 @@ def load_tokenizer_json(path: Path) -> Tokenizer:
         inner = tokenizers.Tokenizer.from_str(json.dumps(content))
     except Exception as error:
         raise FledgeError(f"tokenizers cannot read it ({error})", where=str(path)) from None
-    vocabulary = _foreign(content, inner, path)
-    return Tokenizer(vocabulary, TokenizersEncoder(inner, vocabulary))
+    vocabulary, template = with_template(_foreign(content, inner, path), path.with_name(TEMPLATE_NAME))
+    return Tokenizer(vocabulary, TokenizersEncoder(inner, vocabulary), template)
+
+
+def with_template(vocabulary: Vocabulary, path: Path) -> tuple[Vocabulary, Template | None]:
+    """What an import wrote beside ``tokenizer.json``: roles, the template, and how many tokens the model has.
+
+    Tokens that the model has beyond the tokenizer's stand for no text. Without that file none of it is known.
+    """
+    if not path.is_file():
+        return vocabulary, None
+    values = read_json(path)
+    try:
+        template = NoTemplate(values["why"]) if values["why"] else ForeignTemplate(**values["template"])
+        unused = [b""] * (values["vocab_size"] - len(vocabulary.token_bytes))
+        token_bytes = [*vocabulary.token_bytes, *unused]
+        return replace(vocabulary, roles=dict(values["roles"]), token_bytes=token_bytes), template
+    except (KeyError, TypeError) as error:
+        raise FledgeError("does not describe a template", where=str(path), fix="import the model again") from error
 
 
 def _own(content: Mapping[str, Any]) -> Vocabulary | None:

@@ -35,7 +35,7 @@ class Template(Protocol):
     def parse_reply(self, tokenizer: Tokenizer, ids: Sequence[int]) -> Message: ...
 
 
-class _Tape:
+class Tape:
     """Ids, weights and spans as they are written."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -61,7 +61,7 @@ class FledgeTemplate:
     def render(self, tokenizer: Tokenizer, conversation: Conversation, add_generation_prompt: bool) -> Rendered:
         """Raises FledgeError for thinking or tool calls in a message that is not the assistant's."""
         special = _specials(tokenizer)
-        tape = _Tape(tokenizer)
+        tape = Tape(tokenizer)
         tape.add("bos", -1, False, tokenizer.bos)
         if conversation.tools:
             tape.add("header", -1, False, special["<|system|>"])

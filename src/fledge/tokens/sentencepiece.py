@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,15 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def vocabulary_and_encoder(path: Path) -> tuple[Vocabulary, Any]:
-    """The vocabulary, and an object of ``tokenizers`` that gives the ids that sentencepiece gives.
+    """The vocabulary, and an object of ``tokenizers`` that gives the ids that sentencepiece gives."""
+    model = read_model(path)
+    if model.model_type != BPE or not model.byte_fallback or model.remove_extra_whitespaces:
+        raise FledgeError("is not a BPE with byte fallback", where=str(path), fix="only Llama's kind can be loaded")
+    return of_pieces(model.pieces, model.add_dummy_prefix)
+
+
+def of_pieces(pieces: Sequence[tuple[str, float, int]], add_dummy_prefix: bool) -> tuple[Vocabulary, Any]:
+    """The vocabulary and the ``tokenizers`` object of a BPE with byte fallback, from (piece, score, type) by id.
 
     sentencepiece merges the two neighbours whose joined piece has the best score, leftmost first; as a merge list
     this is every cut of every piece into two pieces, ordered by the piece's score.
@@ -103,14 +111,11 @@ def vocabulary_and_encoder(path: Path) -> tuple[Vocabulary, Any]:
     import tokenizers
     from tokenizers import models, normalizers
 
-    model = read_model(path)
-    if model.model_type != BPE or not model.byte_fallback or model.remove_extra_whitespaces:
-        raise FledgeError("is not a BPE with byte fallback", where=str(path), fix="only Llama's kind can be loaded")
-    vocab = {piece: index for index, (piece, _, _) in enumerate(model.pieces)}
+    vocab = {piece: index for index, (piece, _, _) in enumerate(pieces)}
     rank = {
         piece: order
         for order, (_, piece) in enumerate(
-            sorted((-score, piece) for piece, score, kind in model.pieces if kind == NORMAL and len(piece) > 1)
+            sorted((-score, piece) for piece, score, kind in pieces if kind == NORMAL and len(piece) > 1)
         )
     }
     merges = []
@@ -120,7 +125,7 @@ def vocabulary_and_encoder(path: Path) -> tuple[Vocabulary, Any]:
         merges += sorted(known, key=lambda cut: (vocab[cut[0]], vocab[cut[1]]))
     token_bytes, special = [], {}
     unknown = None
-    for index, (piece, _, kind) in enumerate(model.pieces):
+    for index, (piece, _, kind) in enumerate(pieces):
         byte = _BYTE_PIECE.fullmatch(piece)
         if kind == BYTE and byte:
             token_bytes.append(bytes.fromhex(byte[1]))
@@ -133,8 +138,26 @@ def vocabulary_and_encoder(path: Path) -> tuple[Vocabulary, Any]:
         models.BPE(vocab=vocab, merges=merges, unk_token=unknown, fuse_unk=True, byte_fallback=True)
     )
     steps: list[Any] = [normalizers.Replace(" ", SPACE)]
-    if model.add_dummy_prefix:
+    if add_dummy_prefix:
         steps.insert(0, normalizers.Prepend(SPACE))
     inner.normalizer = normalizers.Sequence(steps)
     roles = {role: name for role, name in (("bos", "<s>"), ("eos", "</s>")) if name in special}
-    return Vocabulary(token_bytes, special, roles, {}, dummy_prefix=model.add_dummy_prefix), inner
+    return Vocabulary(token_bytes, special, roles, {}, dummy_prefix=add_dummy_prefix), inner
+
+
+def as_tokenizer_json(inner: Any, vocabulary: Vocabulary) -> str:
+    """The content of a ``tokenizer.json`` that gives the ids of :func:`of_pieces`, with specials and decoder."""
+    from tokenizers import AddedToken, Tokenizer, decoders, processors
+
+    whole = Tokenizer.from_str(inner.to_str())
+    whole.add_special_tokens([AddedToken(literal, normalized=False, special=True) for literal in vocabulary.special])
+    steps: list[Any] = [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    if vocabulary.dummy_prefix:
+        steps.append(decoders.Strip(" ", 1, 0))
+    whole.decoder = decoders.Sequence(steps)
+    if "bos" in vocabulary.roles:
+        bos = vocabulary.roles["bos"]
+        whole.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, vocabulary.special[bos])]
+        )
+    return whole.to_str(pretty=True)

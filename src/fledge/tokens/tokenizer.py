@@ -95,9 +95,19 @@ class Tokenizer:
         """Ids of each text as arrays of ``self.dtype``."""
         return [np.array(self.encode(text), dtype=self.dtype) for text in texts]
 
+    @property
+    def opening(self) -> list[int]:
+        """What stands before a document: bos, or nothing where the tokenizer puts none."""
+        return [self.bos] if "bos" in self.vocabulary.roles else []
+
+    @property
+    def border(self) -> int:
+        """The token between two documents that a first word is predicted from: bos, or eos where there is no bos."""
+        return self.bos if "bos" in self.vocabulary.roles else self.eos
+
     def encode_document(self, text: str) -> list[int]:
         """``<|bos|>`` text ``<|eos|>``, as base models are trained on it."""
-        return [self.bos, *self.encode(text), self.eos]
+        return [*self.opening, *self.encode(text), self.eos]
 
     def encode_bytes(self, data: bytes) -> list[int]:
         """Ids of any bytes; ``decode_bytes`` gives them back."""

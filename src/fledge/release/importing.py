@@ -1,0 +1,230 @@
+"""Others' weights into a directory that Fledge talks to, measures, tunes and trains further."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fledge.infer.load import IMPORT_NAME
+from fledge.model.config import ModelConfig
+from fledge.model.config_json import read_config, write_config
+from fledge.model.decoder import Decoder
+from fledge.model.targets import OWN, target_of
+from fledge.model.weights import load_weights, own_names, target_names
+from fledge.release import llama2c
+from fledge.release.files import PICKLES, SUPPORTED, WHOLE, read_weights, refuse_pickle
+from fledge.release.recognise import TEMPLATE_FILE, recognise, template_text
+from fledge.run.files import atomic_directory, read_json, write_json, write_text
+from fledge.tokens.huggingface import tokenizer_config, write_tokenizer
+from fledge.tokens.load import TEMPLATE_NAME, load_tokenizer
+from fledge.tokens.sentencepiece import as_tokenizer_json, vocabulary_and_encoder
+from fledge.tokens.templates import ForeignTemplate
+from fledge.tokens.tokenizer import Tokenizer
+from fledge.tokens.vocabulary import FLEDGE_ROLES, Vocabulary
+from fledge.train.checkpoint import save_tensors
+from fledge.types import FledgeError
+
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was found: its sizes, its longest row, its tensors under Fledge's names, and ``config.json``."""
+
+    config: ModelConfig
+    context_length: int
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+    format: str
+
+
+def import_model(source: str, out: Path, *, tokenizer: Path | None = None) -> dict[str, Any]:
+    """Read the model at ``source`` (a directory, a llama2.c file, a name on the hub) and write ``out``, whole or not.
+
+    ``tokenizer`` replaces what lies beside the weights. Returns what is written to ``import.json``: where it came
+    from, its architecture, whether it can chat and, if not, why. Raises FledgeError for what cannot be read.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FledgeError("is there already", where=str(out), fix="choose another directory with --out")
+    path = located(source)
+    found = read_llama2c(path) if path.is_file() else read_directory(path)
+    model = Decoder(found.config)
+    load_weights(model, found.tensors, str(path))
+    del model
+    with atomic_directory(out) as temporary:
+        beside = tokenizer or (beside_llama2c(path) if path.is_file() else path)
+        told = _write_tokenizer(beside, temporary, found)
+        tensors = target_names(found.tensors, found.config)
+        save_tensors(tensors, temporary / WHOLE)
+        written = load_tokenizer(temporary)
+        roles = written.vocabulary.roles
+        ends = {role: written.special[roles[role]] for role in ("bos", "eos", "pad") if role in roles}
+        values = write_config(found.config, context_length=found.context_length, **ends)
+        kinds = {tensor.dtype for tensor in tensors.values()}
+        kind = str(kinds.pop() if len(kinds) == 1 else torch.float32).removeprefix("torch.")
+        write_json(temporary / "config.json", {**values, "dtype": kind, "torch_dtype": kind})
+        about = {"source": source, "format": found.format, "architecture": target_of(found.config) or OWN, **told}
+        write_json(temporary / IMPORT_NAME, about)
+    return {**about, "n_parameters": found.config.n_parameters, "context_length": found.context_length}
+
+
+def located(source: str) -> Path:
+    """The path that ``source`` names; what is no path and looks like a name on the hub is fetched from there."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if not _HUB_NAME.fullmatch(source):
+        raise FledgeError(
+            "is not there", where=source, fix="give a directory, a llama2.c file, or OWNER/NAME on the hub"
+        )
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise FledgeError(
+            "fetching from the hub needs huggingface_hub", fix='install it with: pip install "fledge[release]"'
+        ) from None
+    try:
+        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+    except Exception as error:  # the client wraps network, rights and names in many kinds of errors
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FledgeError(f"cannot be fetched from the hub ({reason})", where=source) from error
+
+
+def read_directory(path: Path) -> Source:
+    """A model as Hugging Face's libraries store it."""
+    if not (path / "config.json").is_file():
+        names = ", ".join(sorted(each.name for each in path.iterdir())[:5]) or "nothing"
+        raise FledgeError(f"holds no config.json, only {names}", where=str(path), fix=f"supported are {SUPPORTED}")
+    values = read_json(path / "config.json")
+    if not isinstance(values, dict):
+        raise FledgeError("is no table", where=str(path / "config.json"))
+    if values.get("quantization_config"):
+        raise FledgeError("quantised weights are not supported", where=str(path / "config.json"))
+    config = read_config(values, str(path / "config.json"))
+    tensors = own_names(read_weights(path))
+    if config.tie_embeddings:
+        tensors.pop("lm_head.weight", None)
+    length = values.get("max_position_embeddings") or config.max_positions or 2048
+    return Source(config, int(length), tensors, values, "huggingface")
+
+
+def read_llama2c(path: Path) -> Source:
+    """A llama2.c model; another file is refused by what it is."""
+    if path.suffix == ".safetensors":
+        raise FledgeError("is one file of a model", where=str(path), fix=f"give its directory, {path.parent}")
+    if path.suffix in PICKLES and path.read_bytes()[:2] in (b"PK", b"\x80\x02", b"\x80\x04"):
+        raise refuse_pickle(path)
+    config, length, tensors = llama2c.read_model(path)
+    return Source(config, length, tensors, {}, "llama2.c")
+
+
+def beside_llama2c(path: Path) -> Path:
+    """The tokenizer of a llama2.c model: ``NAME_tok512.bin``, ``tok512.bin`` or ``tokenizer.bin`` in its folder."""
+    size = abs(llama2c.HEADER.unpack_from(path.read_bytes()[: llama2c.HEADER.size])[5])
+    for name in (f"{path.stem}_tok{size}.bin", f"tok{size}.bin", "tokenizer.bin"):
+        if path.with_name(name).is_file():
+            return path.with_name(name)
+    raise FledgeError("has no tokenizer.bin beside it", where=str(path), fix="name one with --tokenizer")
+
+
+def _write_tokenizer(source: Path, out: Path, found: Source) -> dict[str, Any]:
+    """Write the tokenizer's files; returns ``kind``, ``template`` and ``why`` for ``import.json``."""
+    if source.is_file() and source.suffix == ".bin":
+        vocabulary, inner = llama2c.read_tokenizer(source, found.config.vocab_size)
+        _write_pieces(vocabulary, inner, out)
+    elif source.is_file() and source.name == "tokenizer.json":
+        shutil.copyfile(source, out / "tokenizer.json")
+    elif (source / "tokenizer.json").is_file():
+        for name in ("tokenizer.json", "tokenizer_config.json", TEMPLATE_FILE, TEMPLATE_NAME):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, out / name)
+    elif (model := source if source.suffix == ".model" else source / "tokenizer.model").is_file():
+        vocabulary, inner = vocabulary_and_encoder(model)
+        _write_pieces(vocabulary, inner, out)
+        if (source / "tokenizer_config.json").is_file():
+            shutil.copyfile(source / "tokenizer_config.json", out / "tokenizer_config.json")
+    elif (source / "vocab.json").is_file() and (source / "merges.txt").is_file():
+        write_tokenizer(load_tokenizer(source / "vocab.json").vocabulary, out)
+    else:
+        raise FledgeError(
+            "holds no tokenizer.json, tokenizer.model or vocab.json with merges.txt",
+            where=str(source),
+            fix="name the tokenizer with --tokenizer",
+        )
+    tokenizer = load_tokenizer(out)
+    if tokenizer.vocab_size > found.config.vocab_size:
+        raise FledgeError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model {found.config.vocab_size}",
+            where=str(source),
+            fix="give the tokenizer that the model was trained with (--tokenizer)",
+        )
+    return _write_template(out, tokenizer, found)
+
+
+def _write_pieces(vocabulary: Vocabulary, inner: Any, out: Path) -> None:
+    write_text(out / "tokenizer.json", as_tokenizer_json(inner, vocabulary))
+    write_json(out / "tokenizer_config.json", tokenizer_config(vocabulary))
+
+
+def _write_template(out: Path, tokenizer: Tokenizer, found: Source) -> dict[str, Any]:
+    """Find the roles and the template of the tokenizer in ``out``, and write them beside it."""
+    jinja = template_text(out)
+    if tokenizer.vocabulary.roles == FLEDGE_ROLES:
+        return {"kind": "chat" if jinja else "base", "template": "fledge" if jinja else "", "why": ""}
+    if (out / TEMPLATE_NAME).is_file():
+        kept = read_json(out / TEMPLATE_NAME)
+        return {
+            "kind": "base" if kept["why"] else "chat",
+            "template": kept["template"].get("family", ""),
+            "why": kept["why"],
+        }
+    import tokenizers
+
+    inner = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
+    tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, inner, found.values)
+    template = recognise(jinja, tokenizer, inner) if jinja else None
+    roles = dict(tokenizer.vocabulary.roles)
+    why = "this model has no chat template" if not jinja else "this model's chat template is of no known family"
+    if template is not None:
+        roles["end"], why = template.end, ""
+        if not template.bos and not inner.encode("").ids:
+            roles.pop("bos", None)
+    elif not inner.encode("").ids:
+        roles.pop("bos", None)
+    shape = template.to_dict() if isinstance(template, ForeignTemplate) else {}
+    written = {"template": shape, "roles": roles, "why": why, "vocab_size": found.config.vocab_size}
+    write_json(out / TEMPLATE_NAME, written)
+    return {"kind": "base" if why else "chat", "template": shape.get("family", ""), "why": why}
+
+
+def _with_roles(vocabulary: Vocabulary, inner: Any, values: Mapping[str, Any]) -> Vocabulary:
+    """The roles that ``tokenizer_config.json`` names, else those of ``config.json``; padding may be the end of text."""
+    literal = {index: name for name, index in vocabulary.special.items()}
+    roles = dict(vocabulary.roles)
+    for role in ("bos", "eos", "pad"):
+        index = values.get(f"{role}_token_id")
+        index = index[0] if isinstance(index, list) and index else index
+        if role not in roles and index in literal:
+            roles[role] = literal[index]
+    first = inner.encode("").ids
+    if "bos" not in roles and len(first) == 1 and first[0] in literal:
+        roles["bos"] = literal[first[0]]
+    if "eos" not in roles:
+        raise FledgeError("no special token ends a text (eos_token)", fix="name it in tokenizer_config.json")
+    roles.setdefault("pad", roles["eos"])
+    return Vocabulary(
+        vocabulary.token_bytes,
+        vocabulary.special,
+        roles,
+        vocabulary.ranks,
+        vocabulary.pattern,
+        vocabulary.dummy_prefix,
+    )

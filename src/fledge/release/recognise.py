@@ -1,0 +1,121 @@
+"""Which known family a model's own chat template belongs to, proved by rendering conversations with both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fledge.run.files import read_json
+from fledge.tokens.templates import ForeignTemplate
+from fledge.tokens.tokenizer import Tokenizer
+from fledge.types import Conversation, FledgeError, Message, Role
+
+TEMPLATE_FILE = "chat_template.jinja"
+_SAID: tuple[tuple[Role, str], ...] = (
+    ("user", "Is it 3 o'clock?"),
+    ("assistant", "No, it is four."),
+    ("user", " Thanks;\n\tand now? "),
+    ("assistant", "It is five."),
+    ("user", "Bye"),
+)
+_SYSTEM: tuple[Role, str] = ("system", "Be brief. ")
+PROBES: tuple[tuple[tuple[Role, str], ...], ...] = tuple(
+    (*system, *_SAID[:n]) for system in ((), (_SYSTEM,)) for n in (1, 3, 5)
+)
+"""What is rendered: everything up to a reply, with and without a system text, of one, two and three turns."""
+
+
+def template_text(directory: Path) -> str:
+    """The jinja template that lies beside a tokenizer, or an empty string."""
+    if (directory / TEMPLATE_FILE).is_file():
+        return (directory / TEMPLATE_FILE).read_text(encoding="utf-8")
+    path = directory / "tokenizer_config.json"
+    found = read_json(path).get("chat_template") if path.is_file() else None
+    if isinstance(found, list):
+        named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
+        found = named.get("default")
+    return found if isinstance(found, str) else ""
+
+
+def recognise(jinja: str, tokenizer: Tokenizer, inner: Any) -> ForeignTemplate | None:
+    """The template that gives the ids of ``jinja`` for every probe that it accepts, or None.
+
+    ``inner`` is the ``tokenizers`` object, which reads the special tokens in what ``jinja`` renders.
+    """
+    roles = tokenizer.vocabulary.roles
+    names = {f"{role}_token": roles.get(role, "") for role in ("bos", "eos")}
+    render = compiled(jinja, names)
+    wanted = {probe: _ids(render(probe), inner) for probe in PROBES}
+    spoken = render(PROBES[0]) or ""
+    for template in candidates(tokenizer, spoken):
+        if all(_agree(template, tokenizer, probe, ids) for probe, ids in wanted.items()):
+            return template
+    return None
+
+
+def _ids(text: str | None, inner: Any) -> list[int] | None:
+    return None if text is None else list(inner.encode(text, add_special_tokens=False).ids)
+
+
+def _agree(
+    template: ForeignTemplate, tokenizer: Tokenizer, probe: Sequence[tuple[Role, str]], wanted: list[int] | None
+) -> bool:
+    """Both give the same ids, or both refuse."""
+    conversation = Conversation(tuple(Message(role, content) for role, content in probe))
+    try:
+        return template.render(tokenizer, conversation, True).ids == wanted
+    except FledgeError:
+        return wanted is None
+
+
+def candidates(tokenizer: Tokenizer, spoken: str) -> Iterator[ForeignTemplate]:
+    """Every template whose special tokens the tokenizer has; ``spoken`` shows a default system text, if there is."""
+    special, has_bos = tokenizer.special, "bos" in tokenizer.vocabulary.roles
+    plain: list[ForeignTemplate] = []
+    if {"<|im_start|>", "<|im_end|>"} <= set(special):
+        said = re.search(r"<\|im_start\|>system\n(.*?)<\|im_end\|>", spoken, re.DOTALL)
+        plain = [ForeignTemplate("chatml", "<|im_end|>", default_system=said[1] if said else "")]
+    if {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"} <= set(special):
+        plain.append(ForeignTemplate("llama3", "<|eot_id|>"))
+    for turns in plain:
+        for bos in (False, True)[: 1 + has_bos]:
+            for strip in (False, True):
+                yield replace(turns, bos=bos, strip=strip)
+    eos = tokenizer.vocabulary.roles.get("eos")
+    if eos and has_bos:
+        for strip in (False, True):
+            for bos_each in (False, True):
+                for before, after in ((" ", " "), (" ", ""), ("", ""), ("", " ")):
+                    shape = ForeignTemplate("inst", eos, True, "", strip, "inside", bos_each, before, after)
+                    yield shape
+                    yield replace(shape, system="none")
+
+
+def compiled(jinja: str, names: dict[str, str]) -> Any:
+    """A function from turns to text with the header of a reply, or None where the template refuses them."""
+    try:
+        from jinja2 import TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+    except ImportError:
+        raise FledgeError(
+            "reading a chat template needs jinja2", fix='install it with: pip install "fledge[release]"'
+        ) from None
+
+    def refuse(message: str) -> None:
+        raise TemplateError(message)
+
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+    environment.globals["raise_exception"] = refuse
+    environment.filters["tojson"] = lambda value, **_: str(value)
+
+    def render(turns: Sequence[tuple[Role, str]]) -> str | None:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        try:
+            return environment.from_string(jinja).render(messages=messages, add_generation_prompt=True, **names)
+        except Exception:  # a template of others may fail in any way: then it does not take these turns
+            return None
+
+    return render
