@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from fledge.model.config import ModelConfig
 from fledge.types import Batch
 
-MODEL = ModelConfig(vocab_size=48, n_layers=2, d_model=32, n_heads=2, n_kv_heads=1, head_dim=16, d_ff=48)
+# 49 and 47 rows are shared unevenly by two processes
+MODEL = ModelConfig(vocab_size=49, n_layers=2, d_model=32, n_heads=2, n_kv_heads=1, head_dim=16, d_ff=47)
 ROWS, CONTEXT = 8, 16
 
 
@@ -63,5 +68,96 @@ def train(directory: Path, n_steps: int, callbacks=(), source=None, objective=No
     return trainer.fit(models, source or CountingSource(), objective or TokenCrossEntropy(), callbacks)
 
 
+class TwoPartLoss:
+    """An objective with counts and weights of its own: cross-entropy per learned token, a penalty per row."""
+
+    terms: ClassVar = {"loss": 1.0, "penalty": 0.01}
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        return {
+            "loss": float(batch.weight.sum()),
+            "penalty": float(len(batch.tokens)),
+            "seen": float(batch.weight.size),
+        }
+
+    def __call__(self, models, batch):
+        from fledge.train.objective import cross_entropy
+
+        logits = models["policy"](batch.tokens, batch.position, batch.document)
+        loss, normaliser = cross_entropy(logits, batch.targets)
+        row = normaliser.mean(dim=1).square()
+        return {"loss": (loss * batch.weight).sum(), "penalty": row.sum(), "seen": batch.weight.sum()}
+
+
+class Hanging(CountingSource):
+    """The second of two processes never gets batch 6."""
+
+    def batch(self, step: int) -> Batch:
+        if step == 6 and os.environ.get("RANK") == "1":
+            time.sleep(600)
+        return super().batch(step)
+
+
+class Dying(CountingSource):
+    """The second of two processes is killed as it fetches batch 6."""
+
+    def batch(self, step: int) -> Batch:
+        if step == 6 and os.environ.get("RANK") == "1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().batch(step)
+
+
+class Asked(CountingSource):
+    """The second of two processes, and it alone, gets the signal of Slurm as it fetches batch 6."""
+
+    def batch(self, step: int) -> Batch:
+        if step == 6 and os.environ.get("RANK") == "1":
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return super().batch(step)
+
+
+class AskedAlone(CountingSource):
+    """The only process gets the signal as it fetches batch 6."""
+
+    def batch(self, step: int) -> Batch:
+        if step == 6:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return super().batch(step)
+
+
+def named(name: str):
+    """A source or an objective by the name of its class."""
+    from fledge.train.objective import TokenCrossEntropy
+
+    return {**globals(), "TokenCrossEntropy": TokenCrossEntropy}[name]()
+
+
+def changed(values: dict) -> dict:
+    """Changes of the settings from what JSON holds."""
+    from fledge.optim.config import OptimConfig
+
+    return {name: OptimConfig(**value) if name == "optim" else value for name, value in values.items()}
+
+
+def main() -> int:
+    """``training_fixtures.py DIRECTORY STEPS SETTINGS [SOURCE [OBJECTIVE]] …``: one training after the other.
+
+    As one of several processes or alone. Gives 0, or what the last one ended with.
+    """
+    from fledge.types import FledgeError
+
+    status = 0
+    for job in " ".join(sys.argv[1:]).split(" / "):
+        directory, n_steps, settings_, *names = job.split(" ")
+        try:
+            arguments = [named(name) for name in names]
+            train(Path(directory), int(n_steps), (), *arguments, **changed(json.loads(settings_)))
+            status = 0
+        except FledgeError as error:
+            print(f"process {os.environ.get('RANK', 0)}: {error}", file=sys.stderr)
+            status = getattr(error, "exit_code", 2)
+    return status
+
+
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), int(sys.argv[2]), **json.loads(sys.argv[3]))
+    sys.exit(main())

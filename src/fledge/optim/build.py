@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fledge.optim.config import OptimConfig
-from fledge.optim.muon import Muon
+from fledge.optim.muon import Exchange, Muon
 from fledge.optim.rates import Rates
 
 ADAM_STATE = ("exp_avg", "exp_avg_sq", "step")
@@ -27,7 +27,12 @@ class Optimizer:
     """Muon and AdamW behind one ``step``; its state is a flat dictionary of tensors, fit for a safetensors file."""
 
     def __init__(
-        self, named_parameters: Iterable[tuple[str, Tensor]], config: OptimConfig, rates: Rates, dtype: torch.dtype
+        self,
+        named_parameters: Iterable[tuple[str, Tensor]],
+        config: OptimConfig,
+        rates: Rates,
+        dtype: torch.dtype,
+        exchange: Exchange | None,
     ) -> None:
         groups: dict[str, dict[str, Tensor]] = {}
         for name, parameter in named_parameters:
@@ -41,6 +46,7 @@ class Optimizer:
             weight_decay=config.weight_decay,
             steps=config.newton_schulz_steps,
             dtype=dtype,
+            exchange=exchange,
         )
         self._lr = {group: getattr(rates, group) for group in groups}
         self._adam_names = {name: parameter for group in groups.values() for name, parameter in group.items()}
@@ -96,7 +102,11 @@ def build_optimizer(
     rates: Rates,
     *,
     orthogonalise_dtype: torch.dtype = torch.float32,
+    exchange: Exchange | None = None,
 ) -> Optimizer:
-    """The optimizer of a model. ``orthogonalise_dtype`` is bfloat16 where its products are fast."""
+    """The optimizer of a model. ``orthogonalise_dtype`` is bfloat16 where its products are fast.
+
+    Where several processes train, the parameters are what this one holds, and ``exchange`` carries the matrices.
+    """
     trained = [(name, parameter) for name, parameter in named_parameters if parameter.requires_grad]
-    return Optimizer(trained, config, rates, orthogonalise_dtype)
+    return Optimizer(trained, config, rates, orthogonalise_dtype, exchange)

@@ -6,7 +6,8 @@ in bfloat16 where that is fast. Matrices of one shape are stacked and iterated t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -42,11 +43,36 @@ def orthogonalise(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
     return x.mT if tall else x
 
 
+class Exchange(Protocol):
+    """Carries matrices between the processes that hold them, or rows of them, and the one that owns each."""
+
+    @property
+    def shapes(self) -> Mapping[str, torch.Size]:
+        """The whole shapes of the parameters."""
+        ...
+
+    @property
+    def owned(self) -> Sequence[str]:
+        """The matrices that this process orthogonalises."""
+        ...
+
+    def collect(self) -> dict[str, Tensor]:
+        """The whole gradients of the owned matrices; one without a gradient may be missing."""
+        ...
+
+    def distribute(self, updates: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """From the updates of the owned matrices, the part that this process holds of every one."""
+        ...
+
+
 class Muon:
     """Nesterov momentum, orthogonalised, for 2-D parameters; ``step`` reads ``.grad`` and updates in place.
 
     The update of a (rows, columns) matrix is scaled by √max(1, rows / columns). Weight decay is decoupled and
     cautious: it shrinks only entries that the update shrinks as well (Liang et al., arXiv 2411.16085).
+
+    With an ``exchange`` the ``parameters`` are what this process holds of the matrices, and it keeps the momentum of
+    those alone that it owns.
     """
 
     def __init__(
@@ -58,34 +84,63 @@ class Muon:
         weight_decay: float,
         steps: int,
         dtype: torch.dtype,
+        exchange: Exchange | None = None,
     ) -> None:
         self.lr, self.mu, self.weight_decay, self.steps, self.dtype = lr, momentum, weight_decay, steps, dtype
-        self._stacks: list[tuple[list[str], list[Tensor], Tensor]] = []
-        shapes: dict[tuple[int, ...], list[str]] = {}
+        self.parameters, self.exchange = dict(parameters), exchange
         for name, parameter in parameters.items():
             assert parameter.dim() == 2, f"Muon is for matrices, {name} has {parameter.dim()} dimensions"
-            shapes.setdefault(tuple(parameter.shape), []).append(name)
-        for shape, names in shapes.items():
-            members = [parameters[name] for name in names]
-            momenta = torch.zeros((len(names), *shape), dtype=torch.float32, device=members[0].device)
-            self._stacks.append((names, members, momenta))
+        shapes = {name: p.shape if exchange is None else exchange.shapes[name] for name, p in parameters.items()}
+        self._groups = _by_shape(shapes)
+        owned = {name: shapes[name] for name in (shapes if exchange is None else exchange.owned)}
+        device = next((parameter.device for parameter in parameters.values()), None)
+        self._stacks = [
+            (names, torch.zeros((len(names), *shape), dtype=torch.float32, device=device))
+            for shape, names in _by_shape(owned).items()
+        ]
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at learning rate ``lr · factor``; a parameter without a gradient counts as gradient 0."""
-        for _, members, momenta in self._stacks:
-            gradients = torch.stack([torch.zeros_like(p) if p.grad is None else p.grad for p in members])
-            momenta.lerp_(gradients, 1 - self.mu)
-            update = orthogonalise(gradients.lerp_(momenta, self.mu), self.steps, self.dtype)
-            rows, columns = members[0].shape
-            rate = self.lr * factor * max(1.0, rows / columns) ** 0.5
-            update = update.to(torch.float32)
-            if self.weight_decay:
-                weights = torch.stack(members)
-                shrinks = (weights * update) > 0
-                update = update.add_(weights.mul_(shrinks), alpha=self.weight_decay)
-            torch._foreach_add_(members, list(update.unbind(0)), alpha=-rate)
+        if self.exchange is None:
+            gradients = {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
+            for names, momenta in self._stacks:
+                self._apply(names, momenta.shape[1:], self._update(names, momenta, gradients), factor)
+            return
+        gradients = self.exchange.collect()
+        updates: dict[str, Tensor] = {}
+        for names, momenta in self._stacks:
+            updates.update(zip(names, self._update(names, momenta, gradients).unbind(0), strict=True))
+        parts = self.exchange.distribute(updates)
+        for shape, names in self._groups.items():
+            self._apply(names, shape, torch.stack([parts[name] for name in names]), factor)
+
+    def _update(self, names: list[str], momenta: Tensor, gradients: Mapping[str, Tensor]) -> Tensor:
+        """The updates (N, rows, columns), in float32, of whole matrices of one shape."""
+        stacked = torch.stack(
+            [gradients[name] if name in gradients else torch.zeros_like(momenta[i]) for i, name in enumerate(names)]
+        )
+        momenta.lerp_(stacked, 1 - self.mu)
+        return orthogonalise(stacked.lerp_(momenta, self.mu), self.steps, self.dtype).to(torch.float32)
+
+    def _apply(self, names: list[str], shape: torch.Size, update: Tensor, factor: float) -> None:
+        """Move matrices of one whole ``shape``, or the rows of them that are held here, against ``update``."""
+        members = [self.parameters[name] for name in names]
+        rows, columns = shape
+        rate = self.lr * factor * max(1.0, rows / columns) ** 0.5
+        if self.weight_decay:
+            weights = torch.stack(members)
+            shrinks = (weights * update) > 0
+            update = update.add_(weights.mul_(shrinks), alpha=self.weight_decay)
+        torch._foreach_add_(members, list(update.unbind(0)), alpha=-rate)
 
     def state(self) -> dict[str, Tensor]:
-        """The momentum of each parameter, by name; the tensors are the live ones."""
-        return {name: momenta[i] for names, _, momenta in self._stacks for i, name in enumerate(names)}
+        """The momentum of each parameter that is owned here, by name; the tensors are the live ones."""
+        return {name: momenta[i] for names, momenta in self._stacks for i, name in enumerate(names)}
+
+
+def _by_shape(shapes: Mapping[str, torch.Size]) -> dict[torch.Size, list[str]]:
+    groups: dict[torch.Size, list[str]] = {}
+    for name, shape in shapes.items():
+        groups.setdefault(shape, []).append(name)
+    return groups

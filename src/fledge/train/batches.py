@@ -35,6 +35,11 @@ def micro_batches(batch: Batch, rows: int) -> Iterator[Batch]:
         yield _map(batch, lambda array, at=start: array[at : at + rows])
 
 
+def share(batch: Batch, rank: int, size: int) -> Batch:
+    """The rows of process ``rank`` of ``size``: a slice of the batch, in order; no group may be cut."""
+    return batch if size == 1 else list(micro_batches(batch, len(batch.tokens) // size))[rank]
+
+
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The same batch as tensors: whole numbers as int64, all others as float32."""
 

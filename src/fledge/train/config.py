@@ -53,6 +53,19 @@ class TrainConfig:
         True, "copy what a checkpoint holds and write it while training goes on", affects_result=False
     )
     keep: int = setting(2, "newest checkpoints kept beside the log-spaced and the chosen ones", affects_result=False)
+    parallel: Literal["auto", "ddp", "fsdp"] = setting(
+        "auto",
+        "with several processes: whole weights in each (ddp) or parts (fsdp); auto = ddp where they fit",
+        affects_result=False,
+    )
+    recompute: bool = setting(
+        False, "compute each block again for its gradient instead of keeping what it needs", affects_result=False
+    )
+    watchdog_seconds: float = setting(
+        1800.0,
+        "seconds without a step that end training with all stacks, four times as many at first; 0 = never",
+        affects_result=False,
+    )
     max_bad_steps: int = setting(
         3, "steps in a row with a loss that is no number before training stops", affects_result=False
     )
@@ -65,7 +78,15 @@ class TrainConfig:
             raise FledgeError(f"seed must lie between {-MAX_SEED} and {MAX_SEED - 1}, got {self.seed}", where="seed")
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
             raise FledgeError(f"there is no device {self.device!r}", where="device", fix="use auto, cpu, cuda or mps")
-        for name in ("tokens", "micro_batch_rows", "threads", "eval_every", "sample_every", "checkpoint_every"):
+        for name in (
+            "tokens",
+            "micro_batch_rows",
+            "threads",
+            "eval_every",
+            "sample_every",
+            "checkpoint_every",
+            "watchdog_seconds",
+        ):
             if getattr(self, name) < 0:
                 raise FledgeError(f"{name} must not be negative, got {getattr(self, name)}", where=name)
         if self.batch_tokens % self.context_length:

@@ -3,51 +3,47 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fledge.model.decoder import Decoder
-from fledge.model.weights import load_weights
 from fledge.optim.build import Optimizer, build_optimizer
 from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
-from fledge.run.events import EventLog, cut_events_after
+from fledge.run.events import EventLog
 from fledge.run.progress import quantity
 from fledge.train.background import Background
-from fledge.train.batches import Source, micro_batches, to_device
-from fledge.train.checkpoint import (
-    Snapshot,
-    latest_checkpoint,
-    load_checkpoint,
-    remove_old,
-    rng_state,
-    set_rng_state,
-    take_snapshot,
-    weights_file,
-    write_checkpoint,
-)
+from fledge.train.batches import Source, micro_batches, share, to_device
+from fledge.train.checkpoint import Checkpoint, take_snapshot
 from fledge.train.config import TrainConfig
 from fledge.train.hardware import Hardware, apply_hardware, choose_hardware, store_hardware, stored_hardware
 from fledge.train.memory import available_bytes
+from fledge.train.mesh import world
 from fledge.train.objective import Objective
+from fledge.train.parallel import Alone
+from fledge.train.place import Forward, forward_of, local_hardware, place
+from fledge.train.resume import CHECKPOINTS, EVENTS, checkpoint_due, resume, state_body, write_and_retain
 from fledge.train.signals import Stopped, stop_requests
-from fledge.types import Batch, FledgeError
+from fledge.train.watchdog import Watchdog
+from fledge.types import FledgeError
 
 Tell = Callable[[str], None]
-Sums = dict[str, float]
 
 
 @dataclass
 class TrainState:
     """What callbacks see. ``step`` counts finished steps: 0 before the first, ``n_steps`` after the last.
+
+    ``models`` are whole. Where they are trained in parts, only the leading process has them, with the weights of the
+    last step at which ``eval_every``, ``sample_every`` or a checkpoint was due.
 
     ``metrics`` are those of the step just done; ``tokens`` and ``seconds`` count from the beginning of the stage,
     over resumes. ``resumed`` is True while nothing was trained yet in this process.
@@ -81,11 +77,14 @@ class Trainer:
     """Trains in ``directory``, which holds ``events.jsonl``, ``hardware.json`` and ``checkpoints/``.
 
     A directory with checkpoints is continued, and ends with the same bits as if it had never been interrupted (on CPU).
+    In each of several processes the same call trains on a share of every batch; the first one writes, tells and calls.
     """
 
     def __init__(self, config: TrainConfig, directory: Path, *, n_steps: int, tell: Tell = print) -> None:
-        self.config, self.directory, self.n_steps, self.tell = config, directory, n_steps, tell
-        self.checkpoints = directory / "checkpoints"
+        self.config, self.directory, self.n_steps = config, directory, n_steps
+        self.checkpoints = directory / CHECKPOINTS
+        self.world = world()
+        self.tell = tell if self.world.leads else lambda line: None
 
     def fit(
         self,
@@ -96,23 +95,32 @@ class Trainer:
     ) -> TrainState:
         """Train ``models`` (the one to sample from is "policy") in place; callbacks run at step 0 and after each step.
 
-        Raises Stopped after Ctrl-C or SIGTERM with everything saved, and FledgeError where the loss stays no number.
+        The state that is returned has the whole trained models. Raises Stopped after Ctrl-C or SIGTERM with everything
+        saved, and FledgeError where the loss stays no number or another process of the training ended.
         """
-        hardware = self._hardware(models)
-        optimizer = self._build(models, hardware)
-        with stop_requests() as stop:
-            state, events = self._resume(models, source, optimizer, hardware)
-            with events, Background() as background, ExitStack() as closing:
+        with self.world.mourning(), stop_requests(patient=self.world.size > 1) as stop:
+            hardware = self._hardware(models)
+            checkpoint = resume(self.directory, self.config, self.n_steps, models, source, self.world, self.tell)
+            parallel = place(models, hardware, self.config, self.world)
+            optimizer = self._build(models, hardware, parallel, checkpoint)
+            state = self._begin(source, hardware, parallel, checkpoint)
+            with (
+                state.events,
+                Background() as background,
+                Watchdog(self.config.watchdog_seconds, self.directory, self.world.rank) as watchdog,
+                ExitStack() as closing,
+            ):
+                callbacks = callbacks if self.world.leads else ()
                 for close in (getattr(callback, "close", None) for callback in callbacks):
                     if close is not None:
                         closing.callback(close)
-                forward = self._forward(models, objective)
+                forward = forward_of(models, objective, hardware, parallel)
                 if state.step == 0:
-                    self._call(callbacks, state)
+                    self._call(callbacks, state, parallel)
                 bad_steps = 0
                 while state.step < self.n_steps:
-                    metrics = self._step(state, forward, objective, optimizer)
-                    events.write("step", step=state.step, tokens=state.tokens, **metrics)
+                    metrics = self._step(state, forward, objective, optimizer, parallel)
+                    state.events.write("step", step=state.step, tokens=state.tokens, **metrics)
                     bad_steps = 0 if math.isfinite(metrics["loss"] + metrics["grad_norm"]) else bad_steps + 1
                     if bad_steps == self.config.max_bad_steps:
                         raise FledgeError(
@@ -120,35 +128,35 @@ class Trainer:
                             where=str(self.directory),
                             fix="lower optim.scale; the last checkpoint holds the weights from before",
                         )
-                    self._call(callbacks, state)
+                    self._call(callbacks, state, parallel)
                     background.check()
-                    if self._checkpoint_due(state.step) or stop.signal_number:
-                        ends = state.last or stop.signal_number > 0
-                        self._save(state, optimizer, background, ends)
-                    if stop.signal_number:
-                        raise Stopped(stop.signal_number, state.step, self.n_steps)
+                    signal_number = self.world.greatest(stop.signal_number)
+                    if signal_number or checkpoint_due(self.config, state.step, self.n_steps):
+                        self._save(state, optimizer, parallel, background, ends=state.last or signal_number > 0)
+                    if signal_number:
+                        raise Stopped(signal_number, state.step, self.n_steps)
+                    watchdog.beat(state.step)
         return state
 
     def _step(
-        self,
-        state: TrainState,
-        forward: Callable[[Batch], dict[str, Tensor]],
-        objective: Objective,
-        optimizer: Optimizer,
+        self, state: TrainState, forward: Forward, objective: Objective, optimizer: Optimizer, parallel: Alone
     ) -> dict[str, float]:
         """One optimizer step: fetch, count, forward and backward by pieces, clip, update. The figures of the step."""
         start = time.perf_counter()
         batch = state.source.batch(state.step)
         counts = objective.counts(batch)
-        optimizer.zero_grad()
+        parallel.zero_gradients()
         sums: dict[str, Tensor] = {}
-        for piece in micro_batches(batch, min(state.hardware.micro_batch_rows, len(batch.tokens))):
+        rows = share(batch, self.world.rank, self.world.size)
+        for piece in micro_batches(rows, min(state.hardware.micro_batch_rows, len(rows.tokens))):
             piece_sums = forward(to_device(piece, torch.device(state.hardware.device)))
             torch.stack([w / max(counts[k], 1.0) * piece_sums[k] for k, w in objective.terms.items()]).sum().backward()
             for name, value in piece_sums.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
-        means = {name: float(value) / max(counts[name], 1.0) for name, value in sums.items()}
-        grad_norm = self._clip(optimizer.parameters)
+        totals = self.world.total([float(value) for value in sums.values()])
+        means = {name: total / max(counts[name], 1.0) for name, total in zip(sums, totals, strict=True)}
+        parallel.finish_gradients()
+        grad_norm = self._clip(optimizer.parameters, parallel)
         factor = learning_rate_factor(
             state.step, self.n_steps, warmup=self.config.warmup, decay=self.config.decay, final=self.config.final_lr
         )
@@ -169,120 +177,94 @@ class Trainer:
             "elapsed": state.seconds,
             "tokens_per_second": rate,
             "flops_per_second": flops,
-            "utilisation": flops / state.hardware.flops_per_second,
+            "utilisation": flops / (state.hardware.flops_per_second * self.world.size),
         }
         return state.metrics
 
-    def _clip(self, parameters: list[Tensor]) -> float:
+    def _clip(self, parameters: list[Tensor], parallel: Alone) -> float:
         """The norm of the whole gradient, which is scaled down to ``clip`` where that is set and smaller."""
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        norm = parallel.gradient_norm(parameters)
         value = float(norm)
         if 0 < self.config.clip < value < math.inf:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip, norm)
         return value
 
-    def _forward(self, models: Mapping[str, nn.Module], objective: Objective) -> Callable[[Batch], dict[str, Tensor]]:
-        def forward(batch: Batch) -> dict[str, Tensor]:
-            return objective(models, batch)
-
-        return torch.compile(forward, dynamic=False) if self.hardware.compile else forward
-
     def _hardware(self, models: Mapping[str, nn.Module]) -> Hardware:
-        """Choose how to compute, or do as the process did that began this stage; put the models in place."""
-        path = self.directory / "hardware.json"
-        hardware = stored_hardware(path)
-        tokens = self.n_steps * self.config.batch_tokens
-        if hardware is None:
-            policy = models["policy"]
-            assert isinstance(policy, Decoder)
-            hardware = choose_hardware(self.config, policy.config, tokens)
-            store_hardware(path, hardware)
-            length, products = self.config.context_length, hardware.attention == "products"
-            n_bytes = policy.config.training_bytes(
-                length, hardware.micro_batch_rows, hardware.dtype.itemsize, keeps_pattern=products
-            )
-            if self.config.background_checkpoints and hardware.device == "cpu":
-                n_bytes += policy.config.checkpoint_bytes
-            self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
+        """Choose how to compute, or do as the process did that began this stage."""
+        chosen = Hardware(**self.world.once(lambda: asdict(self._choose(models))))
+        hardware = local_hardware(chosen, self.config, self.world)
         apply_hardware(hardware)
-        for model in models.values():
-            model.to(hardware.device)
-            if isinstance(model, Decoder):
-                model.compute_dtype, model.kernel = hardware.dtype, hardware.attention
-        self.hardware = hardware
         return hardware
 
-    def _build(self, models: Mapping[str, nn.Module], hardware: Hardware) -> Optimizer:
+    def _choose(self, models: Mapping[str, nn.Module]) -> Hardware:
+        path = self.directory / "hardware.json"
+        stored = stored_hardware(path)
+        if stored is not None:
+            return stored
+        policy = models["policy"]
+        assert isinstance(policy, Decoder)
+        tokens = self.n_steps * self.config.batch_tokens
+        if self.world.size > 1 and not self.config.threads:
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.world.local_size))
+        hardware = choose_hardware(self.config, policy.config, tokens)
+        store_hardware(path, hardware)
+        length, products = self.config.context_length, hardware.attention == "products"
+        n_bytes = policy.config.training_bytes(
+            length, hardware.micro_batch_rows, hardware.dtype.itemsize, keeps_pattern=products
+        )
+        if self.config.background_checkpoints and hardware.device == "cpu":
+            n_bytes += policy.config.checkpoint_bytes
+        self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
+        return hardware
+
+    def _build(
+        self, models: Mapping[str, nn.Module], hardware: Hardware, parallel: Alone, checkpoint: Checkpoint | None
+    ) -> Optimizer:
         policy = models["policy"]
         assert isinstance(policy, Decoder)
         rates = learning_rates(self.config.optim, width=policy.config.d_model)
-        prefixes = {name: "" if name == "policy" else f"{name}." for name in models}
-        named = [
-            (prefixes[name] + key, parameter)
-            for name, model in models.items()
-            for key, parameter in model.named_parameters()
-        ]
-        return build_optimizer(named, self.config.optim, rates, orthogonalise_dtype=hardware.dtype)
+        optimizer = build_optimizer(
+            parallel.parameters.items(),
+            self.config.optim,
+            rates,
+            orthogonalise_dtype=hardware.dtype,
+            exchange=parallel.exchange,
+        )
+        if checkpoint is not None:
+            optimizer.load_state_dict(parallel.part(checkpoint.tensors["optimizer.safetensors"]))
+        return optimizer
 
-    def _resume(
-        self, models: Mapping[str, nn.Module], source: Source, optimizer: Optimizer, hardware: Hardware
-    ) -> tuple[TrainState, EventLog]:
-        """Go back to the newest good checkpoint, and cut off the events that came after it."""
-        path = latest_checkpoint(self.checkpoints, self.tell, set_aside=True)
-        log = self.directory / "events.jsonl"
-        if path is None:
-            if log.exists():
-                cut_events_after(log, -1)
-            torch.manual_seed(self.config.seed)
-            events = EventLog(log)
+    def _begin(self, source: Source, hardware: Hardware, parallel: Alone, checkpoint: Checkpoint | None) -> TrainState:
+        """The state at the checkpoint, or at the beginning; with the log open, which only the leader keeps."""
+        events = EventLog(self.directory / EVENTS if self.world.leads else os.devnull)
+        state = TrainState(parallel.shown, source, events, hardware, self.n_steps, resumed=checkpoint is not None)
+        if checkpoint is None:
             events.write("start", step=0, n_steps=self.n_steps, hardware=vars(hardware))
-            return TrainState(models, source, events, hardware, self.n_steps), events
-        checkpoint = load_checkpoint(path)
-        if checkpoint.state["n_steps"] != self.n_steps:
-            raise FledgeError(
-                f"was made for {checkpoint.state['n_steps']} steps, not {self.n_steps}",
-                where=str(path),
-                fix="choose another directory, or remove this one",
-            )
-        for name, model in models.items():
-            load_weights(model, checkpoint.tensors[weights_file(name)], str(path))
-        optimizer.load_state_dict(checkpoint.tensors["optimizer.safetensors"])
-        source.load_state_dict(checkpoint.state["source"])
-        set_rng_state(checkpoint.state["rng"])
-        if log.exists():
-            cut_events_after(log, checkpoint.step)
-        events = EventLog(log)
-        state = TrainState(models, source, events, hardware, self.n_steps, resumed=True)
+            return state
         state.step, state.tokens = checkpoint.step, checkpoint.state["tokens"]
         state.seconds = checkpoint.state["seconds"]
         if not state.last:
             self.tell(f"continuing after step {state.step} of {self.n_steps}")
-        return state, events
+        return state
 
-    def _checkpoint_due(self, step: int) -> bool:
-        every = self.config.checkpoint_every
-        log_spaced = self.config.log_spaced_checkpoints and step & (step - 1) == 0
-        chosen = step in self.config.checkpoint_steps
-        return step == self.n_steps or log_spaced or chosen or (every > 0 and step % every == 0)
-
-    def _save(self, state: TrainState, optimizer: Optimizer, background: Background, ends: bool) -> None:
+    def _save(
+        self, state: TrainState, optimizer: Optimizer, parallel: Alone, background: Background, *, ends: bool
+    ) -> None:
         """Save the state as it is now: from a copy in the background where training goes on and memory holds one."""
         start = time.perf_counter()
-        body: dict[str, Any] = {
-            "n_steps": self.n_steps,
-            "tokens": state.tokens,
-            "seconds": state.seconds,
-            "source": state.source.state_dict(),
-            "rng": rng_state(),
-        }
+        parallel.show()
+        whole = parallel.whole(optimizer.state_dict())
+        if not self.world.leads:
+            return
         background.wait()
-        snapshot = take_snapshot(state.step, state.models, optimizer.state_dict(), body)
+        body = state_body(self.n_steps, state.tokens, state.seconds, state.source)
+        snapshot = take_snapshot(state.step, parallel.shown, whole, body)
         copy = self.config.background_checkpoints and not ends
         copy = copy and snapshot.n_bytes < available_bytes(torch.device("cpu"))
         if copy:
-            background.start(partial(self._write, snapshot.copied()))
+            background.start(partial(write_and_retain, self.directory, self.config, snapshot.copied()))
         else:
-            self._write(snapshot)
+            write_and_retain(self.directory, self.config, snapshot)
         state.events.write(
             "checkpoint",
             step=state.step,
@@ -291,12 +273,9 @@ class Trainer:
             background=copy,
         )
 
-    def _write(self, snapshot: Snapshot) -> None:
-        write_checkpoint(self.checkpoints, snapshot)
-        chosen = {*self.config.checkpoint_steps, snapshot.step}
-        remove_old(self.checkpoints, self.config.keep, self.config.log_spaced_checkpoints, chosen)
-
-    def _call(self, callbacks: Sequence[Callback], state: TrainState) -> None:
+    def _call(self, callbacks: Sequence[Callback], state: TrainState, parallel: Alone) -> None:
+        if state.step == 0 or state.due(self.config.eval_every) or state.due(self.config.sample_every):
+            parallel.show()
         for callback in callbacks:
             callback(state)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the first saves and stops, the second ends the process at once."""
+"""Ctrl-C, SIGTERM and SIGUSR1 during training save and stop; a second Ctrl-C ends the process at once."""
 
 from __future__ import annotations
 
@@ -28,22 +28,29 @@ class StopRequest:
     signal_number: int = 0
 
 
+CAUGHT = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
+
+
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM inside the block; outside the main thread, where Python forbids it, catch nothing."""
+def stop_requests(*, patient: bool = False) -> Iterator[StopRequest]:
+    """Catch SIGINT, SIGTERM and SIGUSR1 (of Slurm, before a job's time is up) inside the block.
+
+    Outside the main thread, where Python forbids it, nothing is caught. ``patient``: a second Ctrl-C does nothing
+    either; where a launcher passes on what the terminal sends too, each process gets two of one.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.signal_number:
+        if request.signal_number and number == signal.SIGINT and not patient:
             raise KeyboardInterrupt
-        request.signal_number = number
+        request.signal_number = request.signal_number or number
 
     previous: dict[int, Any] = {}
     try:
-        for caught in (signal.SIGINT, signal.SIGTERM):
+        for caught in CAUGHT:
             previous[caught] = signal.signal(caught, handle)
         yield request
     finally:

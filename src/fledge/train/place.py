@@ -1,0 +1,95 @@
+"""Models put where they are trained: on a device, in a type, cut into parts where several processes train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fledge.model.config import ModelConfig
+from fledge.model.decoder import Decoder
+from fledge.train.config import TrainConfig
+from fledge.train.hardware import Hardware
+from fledge.train.mesh import World
+from fledge.train.objective import Objective
+from fledge.train.parallel import Alone, Replicated
+from fledge.types import Batch, FledgeError
+
+Forward = Callable[[Batch], dict[str, Tensor]]
+
+
+def local_hardware(hardware: Hardware, config: TrainConfig, world: World) -> Hardware:
+    """What the leader chose, for this process: its own CUDA device, and pieces that divide its share of the rows."""
+    if config.batch_rows % world.size:
+        raise FledgeError(
+            f"{config.batch_rows} rows a batch cannot be shared by {world.size} processes",
+            where="batch_tokens",
+            fix=f"make it a multiple of {world.size * config.context_length}, or start another number of processes",
+        )
+    share = config.batch_rows // world.size
+    rows = max(n for n in range(1, share + 1) if share % n == 0 and n <= hardware.micro_batch_rows)
+    device = hardware.device
+    if world.size > 1 and device.startswith("cuda"):
+        device = f"cuda:{world.local_rank % torch.cuda.device_count()}"
+    return replace(hardware, device=device, micro_batch_rows=rows)
+
+
+def place(models: Mapping[str, nn.Module], hardware: Hardware, config: TrainConfig, world: World) -> Alone:
+    """Move ``models`` to their device and, with several processes, part them; later training changes them in place."""
+    for model in models.values():
+        model.to(hardware.device)
+        if isinstance(model, Decoder):
+            model.compute_dtype, model.kernel = hardware.dtype, hardware.attention
+            if config.recompute:
+                _recompute(model)
+    policy = models["policy"]
+    assert isinstance(policy, Decoder)
+    if world.size == 1:
+        return Alone(world, models)
+    if choose_parallel(config, policy.config, torch.device(hardware.device)) == "ddp":
+        return Replicated(world, models)
+    from fledge.train.sharded import Sharded  # which takes a second to import
+
+    return Sharded(world, models, block_dtype=hardware.dtype)
+
+
+def choose_parallel(config: TrainConfig, model: ModelConfig, device: torch.device) -> str:
+    """``ddp`` or ``fsdp``; auto is ddp unless weights, gradients and states take more than half of a CUDA device."""
+    if config.parallel != "auto":
+        return config.parallel
+    if device.type != "cuda":
+        return "ddp"
+    total = torch.cuda.get_device_properties(device).total_memory
+    return "ddp" if 16 * model.n_parameters <= total / 2 else "fsdp"
+
+
+def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: Hardware, parallel: Alone) -> Forward:
+    """The function of a micro-batch that the loop calls, compiled where the hardware says so."""
+
+    def forward(batch: Batch) -> dict[str, Tensor]:
+        return objective(models, batch)
+
+    if hardware.compile and parallel.in_blocks:
+        for model in models.values():
+            for block in model.model.layers if isinstance(model, Decoder) else ():
+                block.compile(dynamic=False)
+    elif hardware.compile:
+        return cast(Forward, torch.compile(forward, dynamic=False))
+    return forward
+
+
+def _recompute(model: Decoder) -> None:
+    """Keep only each block's input for the backward pass, which computes the block again (arXiv 1604.06174)."""
+    for block in model.model.layers:
+        block.forward = partial(_checkpointed, block.forward)
+
+
+def _checkpointed(forward: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return forward(*arguments, **named)
+    return checkpoint(forward, *arguments, use_reentrant=False, **named)

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fledge.run.events import read_events
+from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint
+from fledge.train.parallel import owners
+from fledge.train.signals import Stopped
+from fledge.train.watchdog import HANG_CODE
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+
+HELPER = Path(__file__).with_name("training_fixtures.py")
+_spec = importlib.util.spec_from_file_location("training_fixtures_parallel", HELPER)
+helper = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(helper)
+
+N_STEPS, STOPPED_AT = 10, 7
+WAYS, OBJECTIVES = ("ddp", "fsdp"), ("TokenCrossEntropy", "TwoPartLoss")
+# a learning rate at which ten steps do not blow differences in the last digit up
+QUIET = {"optim": {"scale": 0.1}, "clip": 0.5, "micro_batch_rows": 2, "checkpoint_every": 5}
+
+
+def job(directory: Path, source: str = "CountingSource", objective: str = "TokenCrossEntropy", **changes) -> str:
+    return f"{directory} {N_STEPS} {json.dumps(QUIET | changes, separators=(',', ':'))} {source} {objective}"
+
+
+def start_two(jobs: list[str]) -> list[subprocess.Popen]:
+    """Two processes that do the same trainings together, as a launcher would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(HELPER), " / ".join(jobs)]
+    return [
+        subprocess.Popen(command, env={**common, "RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+
+
+def end(processes: list[subprocess.Popen]) -> tuple[list[int], list[str]]:
+    told = [process.communicate(timeout=240)[1] for process in processes]
+    return [process.returncode for process in processes], told
+
+
+def alone(directory: Path, objective: str = "TokenCrossEntropy", source: str = "CountingSource", **changes):
+    settings = helper.changed(QUIET | changes)
+    return helper.train(directory, N_STEPS, (), helper.named(source), helper.named(objective), **settings)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """Whole trainings and ones that stop at a checkpoint, by two processes and by one; then the stopped ones go on."""
+    root = tmp_path_factory.mktemp("runs")
+    jobs = [
+        job(root / f"{way}-{objective}", objective=objective, parallel=way) for way in WAYS for objective in OBJECTIVES
+    ]
+    jobs += [job(root / f"{way}-stopped", source="Asked", parallel=way) for way in WAYS]
+    jobs += [job(root / "ddp-recomputed", parallel="ddp", recompute=True)]
+    statuses, told = end(start_two(jobs))
+    assert statuses == [0, 0] and "Traceback" not in told[0] + told[1], told
+    for objective in OBJECTIVES:
+        alone(root / f"one-{objective}", objective)
+    with pytest.raises(Stopped):
+        alone(root / "one-stopped", source="AskedAlone")
+    again = []
+    for way in WAYS:
+        shutil.copytree(root / f"{way}-stopped", root / f"{way}-then-one")
+        shutil.copytree(root / f"{way}-stopped", root / f"{way}-then-{way}")
+        shutil.copytree(root / "one-stopped", root / f"one-then-{way}")
+        alone(root / f"{way}-then-one")
+        again += [job(root / f"{before}-then-{way}", parallel=way) for before in (way, "one")]
+    statuses, told = end(start_two(again))
+    assert statuses == [0, 0], told
+    return root
+
+
+def losses(directory: Path) -> list[float]:
+    return [event["loss"] for event in read_events(directory / "events.jsonl", "step")]
+
+
+def norms(directory: Path) -> list[float]:
+    return [event["grad_norm"] for event in read_events(directory / "events.jsonl", "step")]
+
+
+def tensors(directory: Path) -> dict[str, torch.Tensor]:
+    loaded = load_checkpoint(latest_checkpoint(directory / "checkpoints"))
+    assert loaded.step == N_STEPS
+    return {f"{file} {name}": tensor for file, part in loaded.tensors.items() for name, tensor in part.items()}
+
+
+def assert_same(one: Path, two: Path, tolerance: float) -> None:
+    assert len(losses(one)) == len(losses(two)) == N_STEPS
+    assert losses(one) == pytest.approx(losses(two), rel=tolerance)
+    assert norms(one) == pytest.approx(norms(two), rel=10 * tolerance)
+    first, second = tensors(one), tensors(two)
+    assert first.keys() == second.keys()
+    for name in first:
+        torch.testing.assert_close(first[name], second[name], rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_do_as_one(runs, way, objective):
+    assert_same(runs / f"one-{objective}", runs / f"{way}-{objective}", 1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_saved_by_two_and_continued_by_one_and_the_other_way_round(runs, way):
+    for name in (f"{way}-then-one", f"one-then-{way}"):
+        assert_same(runs / "one-TokenCrossEntropy", runs / name, 1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_stopped_and_continued_by_two_gives_the_same_bits(runs, way):
+    assert_same(runs / f"{way}-TokenCrossEntropy", runs / f"{way}-then-{way}", 0)
+
+
+def test_blocks_computed_again_give_the_same_bits(runs):
+    assert_same(runs / "ddp-TokenCrossEntropy", runs / "ddp-recomputed", 0)
+
+
+def test_a_signal_to_one_stops_all_at_one_step_with_everything_saved(runs):
+    for way in WAYS:
+        assert checkpoint_steps(runs / f"{way}-stopped" / "checkpoints")[-1] == STOPPED_AT
+        assert len(losses(runs / f"{way}-stopped")) == STOPPED_AT
+
+
+def test_the_first_process_alone_writes(runs):
+    for way in WAYS:
+        events = list(read_events(runs / f"{way}-TokenCrossEntropy" / "events.jsonl"))
+        assert [event["step"] for event in events if event["kind"] == "step"] == list(range(1, N_STEPS + 1))
+        assert [event["kind"] for event in events].count("start") == 1
+
+
+@pytest.fixture
+def killed(tmp_path):
+    processes = start_two([job(tmp_path, source="Dying", parallel="ddp", checkpoint_every=2)])
+    began = time.monotonic()
+    statuses, told = end(processes)
+    return tmp_path, statuses, told, time.monotonic() - began
+
+
+def test_the_death_of_one_ends_the_other_in_one_line_and_loses_nothing_that_was_saved(killed):
+    directory, statuses, told, seconds = killed
+    assert statuses == [2, -signal.SIGKILL] and seconds < 100
+    lines = [line for line in told[0].splitlines() if "process" in line and "warn" not in line.lower()]
+    assert len(lines) == 1 and "another process of this training ended; run the same command again" in lines[0]
+    assert checkpoint_steps(directory / "checkpoints")[-1] == 6
+    alone(directory)
+    alone(directory / "whole")
+    assert_same(directory / "whole", directory, 1e-5)
+
+
+def test_a_hang_ends_with_the_stacks_of_every_process(tmp_path):
+    processes = start_two([job(tmp_path, source="Hanging", parallel="ddp", watchdog_seconds=3)])
+    statuses, told = end(processes)
+    assert statuses == [HANG_CODE, HANG_CODE]
+    for rank in (0, 1):
+        stacks = (tmp_path / f"stacks-{rank}.txt").read_text("utf-8")
+        assert "loop.py" in stacks and "in fit" in stacks
+        assert f"process {rank} did no step for 3 s after step 6" in told[rank] and stacks in told[rank]
+    assert "in batch" in (tmp_path / "stacks-1.txt").read_text("utf-8")
+    assert checkpoint_steps(tmp_path / "checkpoints")[-1] == 5
+
+
+def test_rows_that_cannot_be_shared_are_refused_in_one_line(tmp_path):
+    statuses, told = end(start_two([job(tmp_path, batch_tokens=helper.CONTEXT * 7, micro_batch_rows=0)]))
+    assert statuses == [2, 2]
+    assert "7 rows a batch cannot be shared by 2 processes; make it a multiple of 32" in told[0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4096), st.integers(1, 4096)), min_size=1, max_size=60),
+    st.integers(1, 16),
+)
+def test_every_matrix_has_one_owner_and_the_load_is_balanced(sizes, n_processes):
+    shapes = {f"m{number}": torch.Size(size) for number, size in enumerate(sizes)}
+    chosen = owners(shapes, n_processes)
+    assert chosen.keys() == shapes.keys() and set(chosen.values()) <= set(range(n_processes))
+    cost = {name: min(shape) ** 2 * (2 * max(shape) + min(shape)) for name, shape in shapes.items()}
+    loads = [sum(cost[name] for name in shapes if chosen[name] == process) for process in range(n_processes)]
+    # Graham's bound of the greedy rule: the longest first
+    ideal = max(sum(loads) / n_processes, max(cost.values()))
+    assert max(loads) <= (4 / 3) * ideal * (1 + 1e-9) or max(loads) <= ideal + max(cost.values())
