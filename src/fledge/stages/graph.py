@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fledge.run.files import TEMPORARY, read_json, remove_leftovers, told, write_json, write_text
+from fledge.run.files import TEMPORARY, read_json, remove_leftovers, sha256, told, write_json, write_text
 from fledge.run.lock import locked
 from fledge.run.manifest import (
     MANIFEST_NAME,
     SETTINGS_NAME,
     Manifest,
+    chosen_outputs,
     hash_outputs,
     read_manifest_or_none,
     versions,
@@ -27,6 +28,7 @@ from fledge.run.settings import settings_hash
 from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageContext, StageSpec
+from fledge.types import FledgeError
 
 FORCED_NAME = ".from.json"
 
@@ -130,9 +132,12 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
         if decision.action == "done":
             _remove(successor)
             return
+        if decision.action == "mend":
+            _remove(successor)
+            (home / MANIFEST_NAME).unlink()
         # a home without a whole manifest is no result worth keeping, so the work goes on or starts right there
         out = successor if read_manifest_or_none(home) else home
-        resume = decision.action == "resume"
+        resume = decision.action in ("resume", "mend")
         if not resume:
             _remove(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -141,10 +146,11 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     begun = before or begun_now(spec, settings, job.run, list(job.settings_of), None)
     if before is None:
         write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
-    why = f", {decision.reason}" if decision.action == "re-run" else ""
+    why = f", {decision.reason}" if decision.action in ("re-run", "mend") else ""
     say(f"{spec.name}: {'goes on' if resume else 'starts'}{why}")
     started, clock = time.time(), time.monotonic()
     upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
+    _check_outputs(spec, upstream)
     context = StageContext(job.run, out, settings, job.settings_of, upstream, resume)
     with context.open_events() as events:
         events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
@@ -173,6 +179,18 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     if out != home:
         _swap_in(job.run, spec.name)
     say(f"{spec.name}: done in {duration(seconds)}{summary_text(summary)}")
+
+
+def _check_outputs(spec: StageSpec, upstream: Mapping[str, Path]) -> None:
+    """Raise FledgeError where a file that the stage reads is not what was written, whatever its time of change says."""
+    for name, directory in upstream.items():
+        manifest = read_manifest_or_none(directory)
+        for file, entry in chosen_outputs(manifest, spec.upstream[name]).items() if manifest else ():
+            path = directory / file
+            if not path.is_file() or sha256(path) != entry.sha256:
+                raise FledgeError(
+                    "does not match its checksum", where=str(path), fix="remove it and run the same command again"
+                )
 
 
 def summary_text(summary: Mapping[str, Any], limit: int = 6) -> str:

@@ -31,7 +31,7 @@ from fledge.text.sources.walk import files_below
 from fledge.text.steps import split_entry
 from fledge.types import FledgeError
 
-Action = Literal["done", "resume", "run", "re-run", "depends"]
+Action = Literal["done", "resume", "mend", "run", "re-run", "depends"]
 NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
 UNGUARDED = "what may stand in the training text"
@@ -41,7 +41,10 @@ REMOTE = ("http://", "https://", "hf:")
 
 @dataclass(frozen=True)
 class Decision:
-    """``action`` for one stage. ``depends``: done so far, but an upstream stage is about to run again."""
+    """``action`` for one stage. ``depends``: done so far, but an upstream stage is about to run again.
+
+    ``mend``: files of a finished stage are gone or damaged, and it makes them again without its whole work.
+    """
 
     stage: str
     action: Action
@@ -201,16 +204,23 @@ def decide(spec: StageSpec, settings: Any, run: Path, present: Sequence[str], *,
         reasons = [f"its {SETTINGS_NAME} is missing or damaged"]
     else:
         now = begun_now(spec, settings, run, present, before)
-        reasons = changes(settings, before, now) + damaged_outputs(home, manifest)
+        damaged = damaged_outputs(home, manifest)
+        reasons = changes(settings, before, now) + damaged
+        if damaged and reasons == damaged and spec.mends and not forced:
+            return Decision(spec.name, "mend", _some(damaged))
     if forced:
         reasons.append("asked for with --from")
     if not reasons:
         return Decision(spec.name, "done", "nothing changed", _notes(manifest, gone_inputs(spec, settings)))
-    reason = "; ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    reason = _some(reasons)
     again = _decide_unfinished(spec, settings, run, successor, present, "")
     if again.action == "resume":
         return Decision(spec.name, "resume", f"a re-run was cut off ({reason})")
     return Decision(spec.name, "re-run", reason)
+
+
+def _some(reasons: Sequence[str], limit: int = 3) -> str:
+    return "; ".join(reasons[:limit]) + (f" and {len(reasons) - limit} more" if len(reasons) > limit else "")
 
 
 def _decide_unfinished(
@@ -240,7 +250,7 @@ def plan(
     for spec in specs:
         decision = decide(spec, settings_of[spec.name], run, list(settings_of), forced=spec.name in forced)
         above = [name for name in spec.upstream if name in moving]
-        if above and decision.action in ("done", "resume"):
+        if above and decision.action in ("done", "resume", "mend"):
             names = " or ".join(above)
             done = decision.action == "done"
             reason = (

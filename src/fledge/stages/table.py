@@ -40,7 +40,8 @@ class StageSpec:
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
     list the user's own files, whose contents count as input, and ``function_settings`` those whose entries may be the
     user's own ``module:function``, whose code does. ``check`` looks at the settings of all stages before the stage's
-    upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training.
+    upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training. ``mends``: run
+    again in its own directory it checks or rewrites every file there, so that a damaged one costs no new training.
     """
 
     name: str
@@ -51,6 +52,7 @@ class StageSpec:
     function_settings: tuple[str, ...] = ()
     check: str = ""
     guarded_by: str = ""
+    mends: bool = False
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
         return self._function(self.function)
@@ -102,6 +104,7 @@ STAGES: tuple[StageSpec, ...] = (
             "tokens": ("train/**", "heldout/**", "mixture.json"),
         },
         needs=(("tokens",),),
+        mends=True,
     ),
     StageSpec(
         "sft",
@@ -114,6 +117,7 @@ STAGES: tuple[StageSpec, ...] = (
         },
         needs=(("pretrain",),),
         input_settings=("conversations",),
+        mends=True,
     ),
     StageSpec(
         "eval",
