@@ -17,6 +17,7 @@ from small_run import STEPS, Lost, Round, checkpoints, newest_whole
 
 NAN_ONCE = "pretrain:40:1"
 CONTINUES = r"^\w+: (goes on|starts)$"
+STOPPED = r"^fledge: stopped(; the same command goes on| at step \d+ of \d+, saved; run)"
 FULL = r"^fledge: error: .*no space left on device; free some space"
 
 
@@ -38,7 +39,7 @@ def sigkill(round_: Round) -> None:
     for _ in range(round_.chance.choice((1, 1, 2))):
         process = round_.start()
         deadline = time.monotonic() + round_.chance.uniform(0.3, 1.0) * round_.reference.seconds
-        round_.wait_for(process, lambda: time.monotonic() > deadline, 0.005)
+        round_.wait_for(process, lambda end=deadline: time.monotonic() > end, 0.005)
         process.kill()
     round_.again()
 
@@ -64,7 +65,7 @@ def sigkill_in_checkpoint(round_: Round) -> None:
     if round_.wait_for(process, lambda: newest_name(folder) >= step - STEPS[stage] // 4 and writing(), 0):
         time.sleep(round_.chance.choice((0.0, 0.0, 0.001, 0.003)))
     process.kill()
-    round_.again(CONTINUES if not process.popen.returncode == 0 else "")
+    round_.again(CONTINUES if process.popen.returncode else "")
 
 
 def sigterm(round_: Round) -> None:
@@ -90,7 +91,7 @@ def sigterm_twice(round_: Round) -> None:
     if process.wait() not in (0, 130, 143):
         raise Lost(f"ended with {process.popen.returncode}")
     if process.popen.returncode:
-        round_.tells(process, r"^fledge: stopped(; the same command goes on| at step \d+ of \d+, saved; run)")
+        round_.tells(process, STOPPED)
     round_.again()
 
 
@@ -218,7 +219,7 @@ def one_nan(round_: Round) -> None:
 
 def listed(folder: Path) -> list[str]:
     try:
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
     except OSError:
         return []
 

@@ -25,7 +25,9 @@ from fledge.run.manifest import (
 )
 from fledge.run.progress import duration, quantity
 from fledge.run.settings import settings_hash
+from fledge.run.storage import Store
 from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
+from fledge.stages.mirror import commit_stage, fetch_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageContext, StageSpec
 from fledge.types import FledgeError
@@ -44,11 +46,14 @@ def run_job(
     """
     with locked(job.run):
         recover(job.run, job.specs)
+        store = Store(job.mirror) if job.mirror else None
+        if store:
+            fetch_stages(store, job.run, [spec.name for spec in job.stages], say)
         if only:
             check_upstream(job, only)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
         if only:
-            return [_run_only(job, only, say)]
+            return [_run_only(job, only, store, say)]
         wanted, from_start = wanted_stages(job, until, start)
         forced = _forced(job, from_start, start)
         decisions = plan(wanted, job.settings_of, job.run, forced)
@@ -59,6 +64,8 @@ def run_job(
                 spec, job.settings_of[spec.name], job.run, list(job.settings_of), forced=spec.name in forced
             )
             _do(job, spec, decision, say)
+            if store:
+                commit_stage(store, job.run, spec.name, say)
             if spec.name in forced:
                 forced.remove(spec.name)
                 _note_forced(job.run, start, forced)
@@ -118,11 +125,13 @@ def _note_forced(run: Path, start: str | None, left: Sequence[str]) -> None:
         (run / FORCED_NAME).unlink(missing_ok=True)
 
 
-def _run_only(job: Job, only: str, say: Callable[[str], None]) -> Decision:
+def _run_only(job: Job, only: str, store: Store | None, say: Callable[[str], None]) -> Decision:
     spec = next(spec for spec in job.stages if spec.name == only)
     decision = decide(spec, job.settings_of[only], job.run, list(job.settings_of))
     say(plan_text(job, [decision]))
     _do(job, spec, decision, say)
+    if store:
+        commit_stage(store, job.run, only, say)
     return decision
 
 
@@ -151,7 +160,9 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     started, clock = time.time(), time.monotonic()
     upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
     _check_outputs(spec, upstream)
-    context = StageContext(job.run, out, settings, job.settings_of, upstream, resume)
+    context = StageContext(
+        job.run, out, settings, job.settings_of, upstream, resume, spec.name, job.name, job.mirror, job.track
+    )
     with context.open_events() as events:
         events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
     summary = spec.load()(context)

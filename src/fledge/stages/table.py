@@ -10,6 +10,7 @@ from typing import Any
 
 from fledge.run.events import EventLog
 from fledge.run.manifest import EVENTS_NAME
+from fledge.stages.config import NO_TRACKERS, TrackConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class StageContext:
     """What a stage's function gets. ``out`` is where it writes; ``upstream`` holds the finished stages it reads.
 
     With ``resume`` an earlier process began the same work in ``out`` and was cut off. ``settings_of`` has the
-    settings of every stage of the recipe by name.
+    settings of every stage of the recipe by name. ``name`` is the recipe's, ``mirror`` a store's URL or empty.
     """
 
     run: Path
@@ -26,6 +27,10 @@ class StageContext:
     settings_of: Mapping[str, Any]
     upstream: Mapping[str, Path]
     resume: bool
+    stage: str = ""
+    name: str = ""
+    mirror: str = ""
+    track: TrackConfig = NO_TRACKERS
 
     def open_events(self) -> EventLog:
         """The stage's log, to be closed by who opened it: the training loop opens and cuts it by itself."""

@@ -120,9 +120,11 @@ class Trainer:
                             where=str(self.directory),
                             fix="lower optim.scale; the last checkpoint holds the weights from before",
                         )
+                    if bad_steps:
+                        self.tell(f"step {state.step}: loss or gradient is no number; the step is passed over")
                     self._call(callbacks, state)
                     background.check()
-                    if self._checkpoint_due(state.step) or stop.signal_number:
+                    if self._checkpoint_due(state.step, bad_steps) or stop.signal_number:
                         ends = state.last or stop.signal_number > 0
                         self._save(state, optimizer, background, ends)
                     if stop.signal_number:
@@ -259,11 +261,13 @@ class Trainer:
             self.tell(f"continuing after step {state.step} of {self.n_steps}")
         return state, events
 
-    def _checkpoint_due(self, step: int) -> bool:
+    def _checkpoint_due(self, step: int, bad_steps: int) -> bool:
+        """Never amid bad steps: once whatever spoils them is gone, they shall be done again."""
         every = self.config.checkpoint_every
         log_spaced = self.config.log_spaced_checkpoints and step & (step - 1) == 0
         chosen = step in self.config.checkpoint_steps
-        return step == self.n_steps or log_spaced or chosen or (every > 0 and step % every == 0)
+        due = log_spaced or chosen or (every > 0 and step % every == 0)
+        return step == self.n_steps or (due and not bad_steps)
 
     def _save(self, state: TrainState, optimizer: Optimizer, background: Background, ends: bool) -> None:
         """Save the state as it is now: from a copy in the background where training goes on and memory holds one."""
