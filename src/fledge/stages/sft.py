@@ -21,6 +21,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.exclude import CONTAMINATED
     from fledge.tokens.stage import EVALUATION
     from fledge.tokens.tokenizer import Tokenizer
+    from fledge.train.loop import Callback
     from fledge.tune.sft import run_sft, write_sft_shards
 
     config: SftConfig = context.settings
@@ -37,7 +38,7 @@ def run(context: StageContext) -> dict[str, Any]:
     if n_shared := index["refused"].get(CONTAMINATED, 0):
         print(f"sft: conversations set aside for words shared with evaluation texts: {n_shared}", flush=True)
     prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
-    callbacks = [TrainingProgress("sft", config), sample_callback(config, tokenizer, prompts)]
+    callbacks: list[Callback] = [TrainingProgress("sft", config), sample_callback(config, tokenizer, prompts)]
     with followed(context) as followers:
         state = run_sft(
             config,
