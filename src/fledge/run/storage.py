@@ -21,14 +21,15 @@ from fledge.types import FledgeError
 
 MARKER = "_committed.json"
 MARKER_VERSION = 1
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_NO_STORES = ("http", "https", "ftp")
 _INSTALL = "pip install 'fledge[cloud]'"
 
 
 def is_url(name: str) -> bool:
-    """Whether ``name`` is an address on a store rather than a path; web pages and ``hf:`` are neither."""
+    """Whether ``name`` is an address on a store rather than a path; those of the web and ``hf:`` are neither."""
     found = _SCHEME.match(name)
-    return bool(found) and found.group(1).lower() not in ("http", "https")  # type: ignore[union-attr]
+    return bool(found) and found.group(1).lower() not in _NO_STORES  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Store:
         except ValueError as error:
             fix = "known are file, memory, s3, gs, az and whatever fsspec knows"
             raise FledgeError(_first_line(error).lower(), where=url, fix=fix) from error
+        except Exception as error:
+            raise _refusal(error, url) from error
         self._root = self._root.rstrip("/")
 
     def commit(self, name: str, files: Mapping[str, Path | bytes]) -> None:
@@ -195,11 +198,29 @@ class Store:
         except FledgeError:
             raise
         except Exception as error:
-            raise FledgeError(
-                f"the store refuses ({type(error).__name__}: {_first_line(error)})",
-                where=self._shown(*parts),
-                fix="check the address, the network and the credentials",
-            ) from error
+            raise _refusal(error, self._shown(*parts)) from error
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A folder ``below`` (or all, if empty) of the committed directory ``name``."""
+
+    store: Store
+    name: str
+    below: str
+
+
+def marked(url: str) -> Marked | None:
+    """The committed directory that ``url`` is or lies in; None where there is none."""
+    inside: list[str] = []
+    parent, _, name = url.rstrip("/").rpartition("/")
+    while name and not parent.endswith(("/", ":")):
+        store = Store(parent)
+        if store.committed(name) is not None:
+            return Marked(store, name, "/".join(reversed(inside)))
+        inside.append(name)
+        parent, _, name = parent.rpartition("/")
+    return None
 
 
 def localised(url: str) -> Path:
@@ -207,20 +228,15 @@ def localised(url: str) -> Path:
 
     It is kept in ``$FLEDGE_CACHE`` (by default ``~/.cache/fledge``) and downloaded again only where the marker changed.
     """
-    inside: list[str] = []
-    parent, _, name = url.rstrip("/").rpartition("/")
-    while name and not parent.endswith(("/", ":")):
-        store = Store(parent)
-        if (files := store.committed(name)) is not None:
-            below = "/".join(reversed(inside))
-            told = json.dumps([url.rstrip("/"), sorted((file, entry.sha256) for file, entry in files.items())])
-            target = _cache() / hashlib.sha256(told.encode()).hexdigest()[:32]
-            if not target.is_dir():
-                store.fetch(name, target, below=below)
-            return target
-        inside.append(name)
-        parent, _, name = parent.rpartition("/")
-    raise FledgeError("holds nothing that was wholly written", where=url, fix="check the address")
+    found = marked(url)
+    if found is None:
+        raise FledgeError("holds nothing that was wholly written", where=url, fix="check the address")
+    files = found.store.committed(found.name) or {}
+    told = json.dumps([url.rstrip("/"), sorted((file, entry.sha256) for file, entry in files.items())])
+    target = _cache() / hashlib.sha256(told.encode()).hexdigest()[:32]
+    if not target.is_dir():
+        found.store.fetch(found.name, target, below=found.below)
+    return target
 
 
 def _cache() -> Path:
@@ -232,6 +248,11 @@ def _entry(content: Path | bytes) -> StoredFile:
     if isinstance(content, bytes):
         return StoredFile(len(content), hashlib.sha256(content).hexdigest())
     return StoredFile(content.stat().st_size, sha256(content))
+
+
+def _refusal(error: Exception, where: str) -> FledgeError:
+    what = f"the store refuses ({type(error).__name__}: {_first_line(error)})"
+    return FledgeError(what, where=where, fix="check the address, the network and the credentials")
 
 
 def _first_line(error: BaseException) -> str:

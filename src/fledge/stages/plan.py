@@ -26,6 +26,7 @@ from fledge.run.manifest import (
 from fledge.run.modules import code_files
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
+from fledge.run.storage import is_url
 from fledge.stages.table import StageSpec
 from fledge.text.sources.walk import files_below
 from fledge.text.steps import split_entry
@@ -36,7 +37,6 @@ NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
 UNGUARDED = "what may stand in the training text"
 """Among the inputs of a stage that is guarded: the files that its guard did not keep out of training, as JSON."""
-REMOTE = ("http://", "https://", "hf:")
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,13 @@ def input_entries(spec: StageSpec, settings: Any) -> list[tuple[str, str]]:
     for name in spec.input_settings:
         given = getattr(settings, name, ())
         entries = (given,) if isinstance(given, str) else given or ()
-        found += [(name, entry) for entry in entries if entry and not entry.startswith(REMOTE)]
+        found += [(name, entry) for entry in entries if entry and not is_remote(entry)]
     return found
+
+
+def is_remote(entry: str) -> bool:
+    """Whether what a setting names lies elsewhere than on the user's disk, where no plan can look for changes."""
+    return entry.startswith(("http://", "https://", "hf:")) or is_url(entry)
 
 
 def source_files(spec: StageSpec, settings: Any) -> list[Path]:

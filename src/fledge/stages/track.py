@@ -73,8 +73,7 @@ class Follower:
     def __call__(self, state: Any) -> None:
         if not self._begun:
             self._begun = True
-            # this step's own callback comes first, so a resumed training stood one step before
-            self._begin(max(0, state.step - 1) if state.resumed else 0)
+            self._begin(max(0, state.step - 1))  # a resumed training is first heard of after its first step
         if self._trackers and state.due(self.every):
             self._follow()
 
