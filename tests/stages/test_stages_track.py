@@ -13,7 +13,7 @@ import pytest
 from small_recipe import write_recipe
 
 from fledge.cli.main import main
-from fledge.run.events import EventLog, read_events
+from fledge.run.events import EventLog, cut_events_after, read_events
 from fledge.stages import track
 from fledge.stages.config import TrackConfig
 from fledge.stages.recipe import recipe_from
@@ -60,8 +60,10 @@ def context(folder: Path, *to: str, every: int = 1) -> StageContext:
 def follow(given: StageContext, steps: range, *, killed: bool = False, n_steps: int = 20) -> list[str]:
     """What a training of these steps would write, followed; ``killed`` leaves without a word."""
     told: list[str] = []
-    state = SimpleNamespace(step=0, resumed=steps.start > 1, last=False)
+    state = SimpleNamespace(step=0, last=False)
     state.due = lambda every: state.last or state.step % every == 0
+    if steps.start:
+        cut_events_after(given.out / "events.jsonl", steps.start - 1)
     with EventLog(given.out / "events.jsonl") as events, tracked(given, told.append) as callbacks:
         for step in steps:
             state.step, state.last = step, step == n_steps
@@ -86,7 +88,7 @@ def test_every_event_arrives_once_and_in_order(tmp_path, recorded):
     assert follow(context(tmp_path / "pretrain", "trackio"), range(21)) == []
     ((name, points),) = recorded.items()
     assert name.startswith(f"small/{tmp_path.name}-pretrain-")
-    assert points[0] == ("after", 0) and points.pop() == "closed"
+    assert points[0] == ("after", -1) and points.pop() == "closed"
     assert curve(points) == [(step, 1 / step) for step in range(1, 21)]
     assert {key for each in points if isinstance(each[1], dict) for key in each[1]} == {
         "loss",
@@ -166,7 +168,7 @@ def test_tensorboard_files_hold_the_curves(tmp_path):
     events.Reload()
     points = events.Scalars("loss")
     assert [(each.step, pytest.approx(each.value)) for each in points] == [(s, 1 / s) for s in range(1, 21)]
-    assert [each.step for each in events.Scalars("heldout/world/bits_per_byte")] == [5, 10, 15, 20]
+    assert [each.step for each in events.Scalars("heldout/world/bits_per_byte")] == [0, 5, 10, 15, 20]
     assert "sample/(nothing)/text_summary" in events.Tags()["tensors"]
 
 

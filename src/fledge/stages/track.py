@@ -58,8 +58,8 @@ def tracked(context: StageContext, say: Say) -> Iterator[list[Callable[[Any], No
 class Follower:
     """Reads ``events.jsonl`` as it grows and gives what stands in it to each tracker that still works.
 
-    A tracker that follows this training for the first time gets all of it; one that did before, what came after the
-    step that training goes on from.
+    A tracker that follows this training for the first time gets all of it (``after`` is -1); one that did before, what
+    came after the step that training goes on from.
     """
 
     def __init__(self, context: StageContext, say: Say) -> None:
@@ -89,7 +89,7 @@ class Follower:
         for name in self._wanted:
             known = name in runs
             runs.setdefault(name, f"{self._label}-{uuid.uuid4().hex[:8]}")
-            self._after[name] = resumed_after if known else 0
+            self._after[name] = resumed_after if known else -1
             try:
                 self._trackers[name] = ADAPTERS[name](self._project, runs[name], self.directory, self._after[name])
             except Exception as error:  # whatever libraries of others raise
@@ -101,7 +101,7 @@ class Follower:
             step = event.get("step")
             if not isinstance(step, int):
                 continue
-            for name in [each for each in self._trackers if step > self._after[each] or not step]:
+            for name in [each for each in self._trackers if step > self._after[each]]:
                 self._safely(name, partial(_hand_over, step=step, event=event))
 
     def _new_events(self) -> Iterator[dict[str, Any]]:
@@ -152,7 +152,7 @@ class TensorBoard:
     def __init__(self, project: str, run: str, directory: Path, after: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer = SummaryWriter(str(directory / "tensorboard"), purge_step=after + 1 if after else None)
+        self._writer = SummaryWriter(str(directory / "tensorboard"), purge_step=after + 1 if after >= 0 else None)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items():
