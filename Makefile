@@ -7,7 +7,7 @@ OUT ?= runs/demo
 PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint results sigkill clean
+.PHONY: demo test lint results sigkill chaos clean
 
 demo: $(VENV)/.demo
 	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
@@ -24,6 +24,10 @@ results: $(VENV)/.demo
 # Ten SIGKILLs over all stages of a small run, compared byte for byte with an undisturbed one.
 sigkill: $(VENV)/.demo
 	$(BIN)/python benchmarks/sigkill.py
+
+# A hundred rounds of kills, full disks, flipped bytes, lost shards and NaN, each ending as the undisturbed run does.
+chaos: $(VENV)/.demo
+	$(BIN)/python benchmarks/chaos.py --json docs/results/chaos.json
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

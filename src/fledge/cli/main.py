@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from cyclopts import App, CycloptsError
 
@@ -16,6 +20,8 @@ from fledge.types import FledgeError
 INPUT_ERROR = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+TERMINATED = 143
+STOPPED = "stopped; the same command goes on from here"
 
 OVERVIEW = """Raise a language model: raw text in, an assistant out that can be talked to and measured.
 
@@ -50,19 +56,22 @@ def build_app() -> App:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C."""
+    """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C, 143 after SIGTERM."""
     # Before torch is loaded: threads that wait by spinning take the processor from those they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _pass_all_text()
     words = list(sys.argv[1:] if words is None else words)
     try:
-        build_app()(words, exit_on_error=False, print_error=False)
-        run.print_settings_help(words)
+        with _terminations_raised():
+            build_app()(words, exit_on_error=False, print_error=False)
+            run.print_settings_help(words)
         sys.stdout.flush()
     except CycloptsError as error:
         return _tell(f"error: {' '.join(str(error).split())}", INPUT_ERROR)
     except KeyboardInterrupt:
-        return _tell("stopped; the same command goes on from here", INTERRUPTED)
+        return _tell(STOPPED, INTERRUPTED)
+    except _Terminated:
+        return _tell(STOPPED, TERMINATED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing to flush at exit
         return BROKEN_PIPE
@@ -76,6 +85,27 @@ def main(words: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else _tell(str(stop.code), 1)
     return 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: what is half-written goes, what is done stays."""
+
+
+@contextmanager
+def _terminations_raised() -> Iterator[None]:
+    """SIGTERM raises inside, as Ctrl-C does; training has its own way, which saves first."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _pass_all_text() -> None:

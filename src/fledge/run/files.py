@@ -26,7 +26,7 @@ def _sync(path: Path) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
             raise
     finally:
         os.close(handle)
@@ -40,6 +40,7 @@ def told(path: Path) -> Iterator[None]:
     except OSError as error:
         fixes = {
             errno.ENOSPC: "free some space, or choose another disk with --out",
+            errno.EFBIG: "raise the limit on the size of files, or choose another disk with --out",
             errno.EDQUOT: "raise the quota, or choose another disk with --out",
             errno.EACCES: "choose a directory that you may write with --out",
             errno.EPERM: "choose a directory that you may write with --out",

@@ -18,6 +18,7 @@ from fledge.types import FledgeError
 MANIFEST_NAME = "manifest.json"
 SETTINGS_NAME = "settings.json"
 EVENTS_NAME = "events.jsonl"
+CHECKPOINTS = "checkpoints"
 MANIFEST_VERSION = 1
 
 
@@ -82,12 +83,16 @@ def hash_file(path: Path, before: FileHash | None = None) -> FileHash:
 
 
 def hash_outputs(directory: Path) -> dict[str, FileHash]:
-    """Every output file of a stage by its path with forward slashes; the stage's own records are left out."""
+    """Every output file of a stage by its path with forward slashes.
+
+    The stage's own records are left out, and checkpoints, which carry their own checksums: whoever removes old ones to
+    free the disk has lost no result.
+    """
     records = {MANIFEST_NAME, SETTINGS_NAME, EVENTS_NAME}
     names = {
         path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
-        if path.is_file() and TEMPORARY not in path.as_posix()
+        if path.is_file() and TEMPORARY not in path.as_posix() and path.relative_to(directory).parts[0] != CHECKPOINTS
     }
     return {name: hash_file(names[name]) for name in sorted(names) if name not in records}
 
@@ -108,12 +113,15 @@ def damaged_outputs(directory: Path, manifest: Manifest, *, thorough: bool = Fal
 
 def outputs_hash(manifest: Manifest, patterns: Sequence[str] = ("**",)) -> str:
     """One hash over the names and contents of the outputs that match a glob (``train/**``)."""
-    chosen = {
-        name: entry.sha256
-        for name, entry in manifest.outputs.items()
-        if any(_matches(name, pattern) for pattern in patterns)
-    }
+    chosen = {name: entry.sha256 for name, entry in chosen_outputs(manifest, patterns).items()}
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def chosen_outputs(manifest: Manifest, patterns: Sequence[str]) -> dict[str, FileHash]:
+    """The outputs that match a glob, by name."""
+    return {
+        name: entry for name, entry in manifest.outputs.items() if any(_matches(name, pattern) for pattern in patterns)
+    }
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fledge.run.files import TEMPORARY, read_json, remove_leftovers, told, write_json, write_text
+from fledge.run.files import TEMPORARY, read_json, remove_leftovers, sha256, told, write_json, write_text
 from fledge.run.lock import locked
 from fledge.run.manifest import (
     MANIFEST_NAME,
     SETTINGS_NAME,
     Manifest,
+    chosen_outputs,
     hash_outputs,
     read_manifest_or_none,
     versions,
@@ -24,9 +25,12 @@ from fledge.run.manifest import (
 )
 from fledge.run.progress import duration, quantity
 from fledge.run.settings import settings_hash
+from fledge.run.storage import Store
 from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
+from fledge.stages.mirror import commit_stage, fetch_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageContext, StageSpec
+from fledge.types import FledgeError
 
 FORCED_NAME = ".from.json"
 
@@ -42,11 +46,14 @@ def run_job(
     """
     with locked(job.run):
         recover(job.run, job.specs)
+        store = Store(job.mirror) if job.mirror else None
+        if store:
+            fetch_stages(store, job.run, [spec.name for spec in job.stages], say)
         if only:
             check_upstream(job, only)
         write_text(job.run / RECIPE_NAME, job.recipe_toml)
         if only:
-            return [_run_only(job, only, say)]
+            return [_run_only(job, only, store, say)]
         wanted, from_start = wanted_stages(job, until, start)
         forced = _forced(job, from_start, start)
         decisions = plan(wanted, job.settings_of, job.run, forced)
@@ -57,6 +64,8 @@ def run_job(
                 spec, job.settings_of[spec.name], job.run, list(job.settings_of), forced=spec.name in forced
             )
             _do(job, spec, decision, say)
+            if store:
+                commit_stage(store, job.run, spec.name, say)
             if spec.name in forced:
                 forced.remove(spec.name)
                 _note_forced(job.run, start, forced)
@@ -116,11 +125,13 @@ def _note_forced(run: Path, start: str | None, left: Sequence[str]) -> None:
         (run / FORCED_NAME).unlink(missing_ok=True)
 
 
-def _run_only(job: Job, only: str, say: Callable[[str], None]) -> Decision:
+def _run_only(job: Job, only: str, store: Store | None, say: Callable[[str], None]) -> Decision:
     spec = next(spec for spec in job.stages if spec.name == only)
     decision = decide(spec, job.settings_of[only], job.run, list(job.settings_of))
     say(plan_text(job, [decision]))
     _do(job, spec, decision, say)
+    if store:
+        commit_stage(store, job.run, only, say)
     return decision
 
 
@@ -130,9 +141,12 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
         if decision.action == "done":
             _remove(successor)
             return
+        if decision.action == "mend":
+            _remove(successor)
+            (home / MANIFEST_NAME).unlink()
         # a home without a whole manifest is no result worth keeping, so the work goes on or starts right there
         out = successor if read_manifest_or_none(home) else home
-        resume = decision.action == "resume"
+        resume = decision.action in ("resume", "mend")
         if not resume:
             _remove(out)
         out.mkdir(parents=True, exist_ok=True)
@@ -141,11 +155,14 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     begun = before or begun_now(spec, settings, job.run, list(job.settings_of), None)
     if before is None:
         write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
-    why = f", {decision.reason}" if decision.action == "re-run" else ""
+    why = f", {decision.reason}" if decision.action in ("re-run", "mend") else ""
     say(f"{spec.name}: {'goes on' if resume else 'starts'}{why}")
     started, clock = time.time(), time.monotonic()
     upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
-    context = StageContext(job.run, out, settings, job.settings_of, upstream, resume)
+    _check_outputs(spec, upstream)
+    context = StageContext(
+        job.run, out, settings, job.settings_of, upstream, resume, spec.name, job.name, job.mirror, job.track
+    )
     with context.open_events() as events:
         events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
     summary = spec.load()(context)
@@ -173,6 +190,18 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     if out != home:
         _swap_in(job.run, spec.name)
     say(f"{spec.name}: done in {duration(seconds)}{summary_text(summary)}")
+
+
+def _check_outputs(spec: StageSpec, upstream: Mapping[str, Path]) -> None:
+    """Raise FledgeError where a file that the stage reads is not what was written, whatever its time of change says."""
+    for name, directory in upstream.items():
+        manifest = read_manifest_or_none(directory)
+        for file, entry in chosen_outputs(manifest, spec.upstream[name]).items() if manifest else ():
+            path = directory / file
+            if not path.is_file() or sha256(path) != entry.sha256:
+                raise FledgeError(
+                    "does not match its checksum", where=str(path), fix="remove it and run the same command again"
+                )
 
 
 def summary_text(summary: Mapping[str, Any], limit: int = 6) -> str:

@@ -12,9 +12,12 @@ from typing import Any
 from fledge.run.files import TEMPORARY, told
 from fledge.run.lock import LOCK_NAME
 from fledge.run.manifest import read_manifest_or_none
+from fledge.run.storage import Store, is_url
 from fledge.run.toml_file import read_toml
+from fledge.stages.config import NO_TRACKERS, TrackConfig
 from fledge.stages.plan import decide, input_entries, mode_of, plan
 from fledge.stages.table import STAGES, StageSpec, stage_names
+from fledge.stages.track import check_trackers
 from fledge.types import FledgeError
 
 RECIPE_NAME = "recipe.toml"
@@ -22,13 +25,18 @@ RECIPE_NAME = "recipe.toml"
 
 @dataclass(frozen=True)
 class Job:
-    """A recipe's name, its settings by stage, and its text, which is kept with the run."""
+    """A recipe's name, its settings by stage, and its text, which is kept with the run.
+
+    ``mirror`` is the URL where the run is copied, empty for none.
+    """
 
     name: str
     settings_of: Mapping[str, Any]
     recipe_toml: str
     run: Path
     specs: tuple[StageSpec, ...] = STAGES
+    mirror: str = ""
+    track: TrackConfig = NO_TRACKERS
 
     @property
     def stages(self) -> tuple[StageSpec, ...]:
@@ -65,6 +73,12 @@ def check_job(job: Job, *, until: str | None = None, start: str | None = None, o
             raise FledgeError(f'there is no stage "{name}"', where=flag, fix=fix)
     _check_needs(job, only)
     _check_directory(job)
+    if job.mirror and not is_url(job.mirror):
+        raise FledgeError(
+            "is no address of a store", where=f"mirror, {job.mirror}", fix="give one like s3://bucket/run"
+        )
+    if job.mirror:
+        Store(job.mirror)
     wanted, forced = wanted_stages(job, until, start)
     if only:
         wanted = (job.spec(only),)
@@ -72,6 +86,8 @@ def check_job(job: Job, *, until: str | None = None, start: str | None = None, o
     moving = {each.stage for each in plan(wanted, job.settings_of, job.run, forced) if each.action != "done"}
     running = [spec for spec in wanted if spec.name in moving]
     _check_inputs(job, running)
+    if any(spec.mends for spec in running):
+        check_trackers(job.track)
     for spec in running:
         spec.check_settings(job.settings_of)
 

@@ -26,22 +26,25 @@ from fledge.run.manifest import (
 from fledge.run.modules import code_files
 from fledge.run.setting_types import default_of, has_default, shown
 from fledge.run.settings import dump
+from fledge.run.storage import is_url
 from fledge.stages.table import StageSpec
 from fledge.text.sources.walk import files_below
 from fledge.text.steps import split_entry
 from fledge.types import FledgeError
 
-Action = Literal["done", "resume", "run", "re-run", "depends"]
+Action = Literal["done", "resume", "mend", "run", "re-run", "depends"]
 NEXT = ".next"
 """A finished stage stays in place while its successor grows in ``<stage>.next``."""
 UNGUARDED = "what may stand in the training text"
 """Among the inputs of a stage that is guarded: the files that its guard did not keep out of training, as JSON."""
-REMOTE = ("http://", "https://", "hf:")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """``action`` for one stage. ``depends``: done so far, but an upstream stage is about to run again."""
+    """``action`` for one stage. ``depends``: done so far, but an upstream stage is about to run again.
+
+    ``mend``: files of a finished stage are gone or damaged, and it makes them again without its whole work.
+    """
 
     stage: str
     action: Action
@@ -102,8 +105,13 @@ def input_entries(spec: StageSpec, settings: Any) -> list[tuple[str, str]]:
     for name in spec.input_settings:
         given = getattr(settings, name, ())
         entries = (given,) if isinstance(given, str) else given or ()
-        found += [(name, entry) for entry in entries if entry and not entry.startswith(REMOTE)]
+        found += [(name, entry) for entry in entries if entry and not is_remote(entry)]
     return found
+
+
+def is_remote(entry: str) -> bool:
+    """Whether what a setting names lies elsewhere than on the user's disk, where no plan can look for changes."""
+    return entry.startswith(("http://", "https://", "hf:")) or is_url(entry)
 
 
 def source_files(spec: StageSpec, settings: Any) -> list[Path]:
@@ -201,16 +209,23 @@ def decide(spec: StageSpec, settings: Any, run: Path, present: Sequence[str], *,
         reasons = [f"its {SETTINGS_NAME} is missing or damaged"]
     else:
         now = begun_now(spec, settings, run, present, before)
-        reasons = changes(settings, before, now) + damaged_outputs(home, manifest)
+        damaged = damaged_outputs(home, manifest)
+        reasons = changes(settings, before, now) + damaged
+        if damaged and reasons == damaged and spec.mends and not forced:
+            return Decision(spec.name, "mend", _some(damaged))
     if forced:
         reasons.append("asked for with --from")
     if not reasons:
         return Decision(spec.name, "done", "nothing changed", _notes(manifest, gone_inputs(spec, settings)))
-    reason = "; ".join(reasons[:3]) + (f" and {len(reasons) - 3} more" if len(reasons) > 3 else "")
+    reason = _some(reasons)
     again = _decide_unfinished(spec, settings, run, successor, present, "")
     if again.action == "resume":
         return Decision(spec.name, "resume", f"a re-run was cut off ({reason})")
     return Decision(spec.name, "re-run", reason)
+
+
+def _some(reasons: Sequence[str], limit: int = 3) -> str:
+    return "; ".join(reasons[:limit]) + (f" and {len(reasons) - limit} more" if len(reasons) > limit else "")
 
 
 def _decide_unfinished(
@@ -240,7 +255,7 @@ def plan(
     for spec in specs:
         decision = decide(spec, settings_of[spec.name], run, list(settings_of), forced=spec.name in forced)
         above = [name for name in spec.upstream if name in moving]
-        if above and decision.action in ("done", "resume"):
+        if above and decision.action in ("done", "resume", "mend"):
             names = " or ".join(above)
             done = decision.action == "done"
             reason = (

@@ -19,6 +19,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.model.targets import no_target
     from fledge.stages.training import (
         TrainingProgress,
+        followed,
         heldout_callback,
         sample_callback,
         save_final,
@@ -28,7 +29,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.source import RowSource
     from fledge.tokens.tokenizer import Tokenizer
     from fledge.train.hardware import check_memory
-    from fledge.train.loop import Trainer
+    from fledge.train.loop import Callback, Trainer
     from fledge.train.objective import TokenCrossEntropy
 
     config: PretrainConfig = context.settings
@@ -66,15 +67,18 @@ def run(context: StageContext) -> dict[str, Any]:
     heldout = heldout_directories(context.upstream)
     for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
         print(f"pretrain: {name} is too small to hold documents out, so nothing is measured on it", flush=True)
-    state = Trainer(config, context.out, n_steps=n_steps, tell=lambda line: print(f"pretrain: {line}", flush=True)).fit(
-        {"policy": model},
-        source,
-        TokenCrossEntropy(config.z_loss, config.balance_loss if sizes.n_experts else 0.0),
-        [
-            TrainingProgress("pretrain", config),
-            heldout_callback(config, tokenizer, heldout),
-            sample_callback(config, tokenizer, PROMPTS),
-        ],
-    )
+    callbacks: list[Callback] = [
+        TrainingProgress("pretrain", config),
+        heldout_callback(config, tokenizer, heldout),
+        sample_callback(config, tokenizer, PROMPTS),
+    ]
+    trainer = Trainer(config, context.out, n_steps=n_steps, tell=lambda line: print(f"pretrain: {line}", flush=True))
+    with followed(context) as followers:
+        state = trainer.fit(
+            {"policy": model},
+            source,
+            TokenCrossEntropy(config.z_loss, config.balance_loss if sizes.n_experts else 0.0),
+            [*callbacks, *followers],
+        )
     save_final(model, config, tokenizer, context.out, tokenizer.eos)
     return {**summary_of(state, model), "epochs": source.epochs(n_steps), "model": told}

@@ -19,7 +19,8 @@ from fledge.run.setting_types import dataclass_of
 from fledge.run.settings import Origin, Words, dump, load, setting
 from fledge.run.settings_table import settings_table
 from fledge.run.toml_file import read_toml, to_toml
-from fledge.stages.job import RECIPE_NAME
+from fledge.stages.config import TrackConfig
+from fledge.stages.job import RECIPE_NAME, Job
 from fledge.stages.table import STAGES, stage_names
 from fledge.text.config import TextConfig
 from fledge.tokens.config import SOURCES, TokenizerConfig, TokensConfig
@@ -35,6 +36,8 @@ class Recipe:
 
     name: str = setting("", "what the model is called; the default run directory is runs/NAME")
     description: str = setting("", "what it is, in a line")
+    mirror: str = setting("", "store (s3://bucket/run) to copy stages and checkpoints to, and take them from")
+    track: TrackConfig = setting(TrackConfig(), "trackers that show the curves of training")
     world: WorldConfig | None = setting(None, "an invented town, written out as text, conversations and tasks")
     text: TextConfig | None = setting(None, "raw files to clean documents")
     tokenizer: TokenizerConfig | None = setting(None, "byte-level BPE from the documents")
@@ -61,6 +64,10 @@ class Recipe:
                 self.pretrain.model_config(self.tokenizer.vocab_size)
             except FledgeError as error:
                 raise FledgeError(error.what, where=f"pretrain.model.{error.where}", fix=error.fix) from error
+
+    def job(self, run: Path) -> Job:
+        """What is to be done in the directory ``run``."""
+        return Job(self.name, self.settings_of, self.to_toml(), run, mirror=self.mirror, track=self.track)
 
     @property
     def settings_of(self) -> dict[str, Any]:
@@ -163,4 +170,4 @@ def settings_text(stage: str) -> str:
     return "\n".join(lines)
 
 
-assert [item.name for item in dataclasses.fields(Recipe)][2:] == stage_names(STAGES)
+assert [item.name for item in dataclasses.fields(Recipe)][4:] == stage_names(STAGES)

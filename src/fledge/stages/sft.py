@@ -15,12 +15,13 @@ PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.infer.load import check_tokenizer
     from fledge.model.decoder import Decoder
-    from fledge.stages.training import TrainingProgress, sample_callback, save_final, summary_of
+    from fledge.stages.training import TrainingProgress, followed, sample_callback, save_final, summary_of
     from fledge.tokens.conversations import REJECTS_NAME
     from fledge.tokens.decontaminate import load_index
     from fledge.tokens.exclude import CONTAMINATED
     from fledge.tokens.stage import EVALUATION
     from fledge.tokens.tokenizer import Tokenizer
+    from fledge.train.loop import Callback
     from fledge.tune.sft import run_sft, write_sft_shards
 
     config: SftConfig = context.settings
@@ -37,14 +38,16 @@ def run(context: StageContext) -> dict[str, Any]:
     if n_shared := index["refused"].get(CONTAMINATED, 0):
         print(f"sft: conversations set aside for words shared with evaluation texts: {n_shared}", flush=True)
     prompts = [Conversation((Message("user", text),)) for text in PROMPTS]
-    state = run_sft(
-        config,
-        base,
-        shards,
-        context.out,
-        [TrainingProgress("sft", config), sample_callback(config, tokenizer, prompts)],
-        tell=lambda line: print(f"sft: {line}", flush=True),
-    )
+    callbacks: list[Callback] = [TrainingProgress("sft", config), sample_callback(config, tokenizer, prompts)]
+    with followed(context) as followers:
+        state = run_sft(
+            config,
+            base,
+            shards,
+            context.out,
+            [*callbacks, *followers],
+            tell=lambda line: print(f"sft: {line}", flush=True),
+        )
     model = state.models["policy"]
     assert isinstance(model, Decoder)
     save_final(model, config, tokenizer, context.out, tokenizer.end)

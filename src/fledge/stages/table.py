@@ -10,6 +10,7 @@ from typing import Any
 
 from fledge.run.events import EventLog
 from fledge.run.manifest import EVENTS_NAME
+from fledge.stages.config import NO_TRACKERS, TrackConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class StageContext:
     """What a stage's function gets. ``out`` is where it writes; ``upstream`` holds the finished stages it reads.
 
     With ``resume`` an earlier process began the same work in ``out`` and was cut off. ``settings_of`` has the
-    settings of every stage of the recipe by name.
+    settings of every stage of the recipe by name. ``name`` is the recipe's, ``mirror`` a store's URL or empty.
     """
 
     run: Path
@@ -26,6 +27,10 @@ class StageContext:
     settings_of: Mapping[str, Any]
     upstream: Mapping[str, Path]
     resume: bool
+    stage: str = ""
+    name: str = ""
+    mirror: str = ""
+    track: TrackConfig = NO_TRACKERS
 
     def open_events(self) -> EventLog:
         """The stage's log, to be closed by who opened it: the training loop opens and cuts it by itself."""
@@ -40,7 +45,8 @@ class StageSpec:
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
     list the user's own files, whose contents count as input, and ``function_settings`` those whose entries may be the
     user's own ``module:function``, whose code does. ``check`` looks at the settings of all stages before the stage's
-    upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training.
+    upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training. ``mends``: run
+    again in its own directory it checks or rewrites every file there, so that a damaged one costs no new training.
     """
 
     name: str
@@ -51,6 +57,7 @@ class StageSpec:
     function_settings: tuple[str, ...] = ()
     check: str = ""
     guarded_by: str = ""
+    mends: bool = False
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
         return self._function(self.function)
@@ -102,6 +109,7 @@ STAGES: tuple[StageSpec, ...] = (
             "tokens": ("train/**", "heldout/**", "mixture.json"),
         },
         needs=(("tokens",),),
+        mends=True,
     ),
     StageSpec(
         "sft",
@@ -114,6 +122,7 @@ STAGES: tuple[StageSpec, ...] = (
         },
         needs=(("pretrain",),),
         input_settings=("conversations",),
+        mends=True,
     ),
     StageSpec(
         "eval",

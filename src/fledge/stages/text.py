@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.files import of_system
-from fledge.stages.plan import REMOTE
+from fledge.run.storage import Store, is_url
+from fledge.stages.plan import is_remote
 from fledge.stages.table import StageContext
 from fledge.text.config import TextConfig
 from fledge.types import FledgeError
@@ -45,10 +46,12 @@ def check(settings_of: Mapping[str, Any]) -> None:
             "no sources are named", where="text.sources", fix="give files, folders or URLs: --text.sources PATH"
         )
     for source in settings.sources:
-        if source.startswith(REMOTE):
+        if is_url(source):
+            Store(source)
+        if is_remote(source):
             continue
         if "://" in source:
-            raise FledgeError("is no address that can be read", where=source, fix="give http://…, https://… or a path")
+            raise FledgeError("is no address that can be read", where=source, fix="give http://…, s3://… or a path")
         try:
             Path(source).stat()
         except OSError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from fledge.infer.request import GenerateRequest
 from fledge.model.decoder import Decoder
 from fledge.run.events import read_events
 from fledge.run.progress import Progress
+from fledge.stages.mirror import mirrored_checkpoints
+from fledge.stages.table import StageContext
+from fledge.stages.track import tracked
 from fledge.tokens.stream import StreamDecoder
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.train.checkpoint import save_model
@@ -26,6 +30,18 @@ from fledge.types import Conversation
 HELDOUT_BYTES = 50_000
 """Held-out text of each source that is scored while training; the eval stage scores more."""
 SAMPLE_TOKENS = 96
+
+
+@contextmanager
+def followed(context: StageContext) -> Iterator[list[Callback]]:
+    """Around a training of ``context``: the callbacks of trackers and of the mirror, as far as they are asked for."""
+
+    def say(line: str) -> None:
+        print(f"{context.stage}: {line}", flush=True)
+
+    with mirrored_checkpoints(context, say) as copies, tracked(context, say) as trackers:
+        callbacks: list[Callback] = [*copies, *trackers]
+        yield callbacks
 
 
 class TrainingProgress:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fledge.stages.estimate import training_estimate
 from fledge.stages.graph import run_job
-from fledge.stages.job import Job, check_job
+from fledge.stages.job import check_job
 from fledge.stages.plan import read_begun
 from fledge.stages.recipe import Recipe
 from fledge.stages.report import write_report
@@ -33,7 +33,7 @@ def run_whole(
             say("sft is left out: no conversations to tune on (give them with --sft.conversations FILE.jsonl)")
     if recipe.tokens is not None and only not in (None, "tokens"):
         settings_of["tokens"] = _as_it_ran(settings_of["tokens"], recipe.tokens.decontaminate, run)
-    job = Job(recipe.name, settings_of, recipe.to_toml(), run)
+    job = replace(recipe.job(run), settings_of=settings_of)
     check_job(job, until=until, start=start, only=only)
     names = stage_names()
     trains = only is None and (until not in names or names.index(until) >= names.index("pretrain"))

@@ -73,7 +73,7 @@ class _Worker:
             with children_ignore_interrupts():
                 self.process.start()
                 theirs.close()
-        except KeyboardInterrupt:
+        except BaseException:
             if self.process.pid is not None:
                 self.end()
             raise

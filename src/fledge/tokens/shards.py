@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fledge.run.files import read_json, sha256, told, write_bytes, write_json
+from fledge.run.storage import is_url, localised
 from fledge.types import Document, FledgeError
 
 if TYPE_CHECKING:
@@ -230,9 +231,9 @@ class ShardSet:
 def open_shards(directory: str | os.PathLike[str], *, verify: bool = True) -> ShardSet:
     """Open the shards of ``directory``; a damaged or missing file is named in a FledgeError.
 
-    ``verify=False`` checks sizes only.
+    An address on a store (``s3://…``) is read through a copy on this disk. ``verify=False`` checks sizes only.
     """
-    path = Path(directory)
+    path = localised(str(directory)) if is_url(str(directory)) else Path(directory)
     if not (path / "index.json").is_file():
         raise FledgeError("holds no finished token shards", where=str(path), fix="run the tokens stage")
     return ShardSet(path, verify=verify)

@@ -128,10 +128,14 @@ class Trainer:
                             where=str(self.directory),
                             fix="lower optim.scale; the last checkpoint holds the weights from before",
                         )
+                    if bad_steps:
+                        self.tell(f"step {state.step}: loss or gradient is no number; the step is passed over")
                     self._call(callbacks, state, parallel)
                     background.check()
                     signal_number = self.world.greatest(stop.signal_number)
-                    if signal_number or checkpoint_due(self.config, state.step, self.n_steps):
+                    # Never amid bad steps: once whatever spoils them is gone, they shall be done again.
+                    due = checkpoint_due(self.config, state.step, self.n_steps) and (state.last or not bad_steps)
+                    if signal_number or due:
                         self._save(state, optimizer, parallel, background, ends=state.last or signal_number > 0)
                     if signal_number:
                         raise Stopped(signal_number, state.step, self.n_steps)

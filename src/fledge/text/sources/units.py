@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fledge.run.storage import is_url
 from fledge.text.sources.archives import unknown_format
 from fledge.text.sources.config import SourceSettings
 from fledge.text.sources.formats import CONTENT_TYPES, SUPPORTED, classify
 from fledge.text.sources.hub import PREFIX, list_hub
 from fledge.text.sources.records import Unit
+from fledge.text.sources.stores import copy_from_store
 from fledge.text.sources.walk import files_below
 from fledge.text.sources.web import FetchFailed, Web
 from fledge.types import FledgeError, Reject
@@ -24,9 +26,9 @@ def list_units(
 ) -> list[Unit]:
     """What there is to read, in the order of ``sources`` and sorted by path within each; a file comes once.
 
-    URLs are downloaded into ``cache`` here, one after another; files of a hub when they are read. ``cache`` is
-    needed for these two only, and makes a resumed run read the same bytes. Raises FledgeError for a source that is
-    missing, of unknown format, or a folder without a readable file, and where nothing at all can be read.
+    URLs and what lies on stores are downloaded into ``cache`` here, one after another; files of a hub when they are
+    read. ``cache`` is needed for these only, and makes a resumed run read the same bytes. Raises FledgeError for a
+    source that is missing, of unknown format, or a folder without a readable file, and where nothing can be read.
     """
     if not sources:
         raise FledgeError("no sources are named", where="sources", fix="name files, folders, archives or URLs")
@@ -40,6 +42,8 @@ def list_units(
                 raise FledgeError("there is no directory to keep downloads in", where=source, fix="name local files")
             if source.startswith(PREFIX):
                 found = list_hub(source, cache)
+            elif is_url(source):
+                found = _store_units(source, cache)
             else:
                 web = web or Web(settings, cache)
                 found = [_url_unit(source, web)]
@@ -62,7 +66,7 @@ def list_units(
 
 
 def _is_remote(source: str) -> bool:
-    return source.startswith((PREFIX, "http://", "https://"))
+    return source.startswith((PREFIX, "http://", "https://")) or is_url(source)
 
 
 def _labels(sources: Sequence[str]) -> dict[str, str]:
@@ -115,6 +119,17 @@ def _file_unit(path: Path, name: str, source: str, seen: set[str]) -> list[Unit]
         problem = Reject(name, name, "unknown-format", f"{name}: is not a regular file")
         return [replace(unit, n_bytes=0, problem=problem)]
     return [unit if kind else replace(unit, problem=unknown_format(name, status.st_size))]
+
+
+def _store_units(source: str, cache: Path) -> list[Unit]:
+    folder, names = copy_from_store(source, cache)
+    if names == [""]:  # a single file, which the user named
+        name = Path(source).name
+        return [replace(unit, url=source) for unit in _file_unit(folder / name, source, source, set())]
+    if not any(classify(name)[0] for name in names):
+        raise FledgeError(f"holds no file that can be read ({len(names)} of unknown format)", where=source)
+    address = source.rstrip("/")
+    return [unit for name in names for unit in _file_unit(folder / name, f"{address}/{name}", source, set())]
 
 
 def _url_unit(url: str, web: Web) -> Unit:

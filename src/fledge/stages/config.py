@@ -1,0 +1,29 @@
+"""Settings of a whole recipe that belong to none of its stages. No torch in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fledge.run.settings import setting
+from fledge.types import FledgeError
+
+Tracker = Literal["trackio", "wandb", "tensorboard"]
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """Where the curves of a training are shown beside its own ``events.jsonl``, which stays the truth."""
+
+    to: tuple[Tracker, ...] = setting((), "trackers: trackio, wandb, tensorboard, any number of them")
+    project: str = setting("", "project in the tracker; the recipe's name if empty")
+    every: int = setting(1, "steps between points of a curve")
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise FledgeError(f"every must be at least 1, got {self.every}", where="every")
+        if len(set(self.to)) < len(self.to):
+            raise FledgeError(f"names a tracker twice: {', '.join(self.to)}", where="to")
+
+
+NO_TRACKERS = TrackConfig()
