@@ -7,7 +7,7 @@ OUT ?= runs/demo
 PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint results sigkill clean
+.PHONY: demo test lint results sigkill bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
@@ -24,6 +24,11 @@ results: $(VENV)/.demo
 # Ten SIGKILLs over all stages of a small run, compared byte for byte with an undisturbed one.
 sigkill: $(VENV)/.demo
 	$(BIN)/python benchmarks/sigkill.py
+
+# Training speed beside nanoGPT, litgpt, transformers and nanochat, under ten minutes; benchmarks/peers/README.md tells
+# how to get them. make bench PEERS="--peers-python … --nanogpt … --nanochat …" BENCH=--full
+bench: $(VENV)/.demo
+	$(BIN)/python benchmarks/speed.py $(PEERS) $(BENCH)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
