@@ -119,9 +119,10 @@ def time_fledge(task: Task, lines: Lines, stopwatch: Stopwatch, began: float) ->
 
     def ready(n_parameters: int, hardware: dict[str, Any]) -> None:
         versions = {"torch": torch.__version__, "fledge": fledge.__version__}
-        seconds = time.perf_counter() - began
-        lines.write("ready", seconds=seconds, n_parameters=n_parameters, versions=versions, hardware=hardware)
+        told = {"n_parameters": n_parameters, "versions": versions, "hardware": hardware, "base_bytes": base_bytes}
+        lines.write("ready", seconds=time.perf_counter() - began, **told)
 
+    base_bytes = peak_bytes()
     train(task, stopwatch.stepped, ready)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 import fledge
-from fledge.cli import look, run, talk
+from fledge.cli import look, plan, run, talk
 from fledge.run.files import of_system
 from fledge.types import FledgeError
 
@@ -45,6 +45,7 @@ def build_app() -> App:
     run.register(app)
     talk.register(app)
     look.register(app)
+    plan.register(app)
     return app
 
 
