@@ -104,10 +104,7 @@ def contestants(fledge: Mapping[str, str], *, bf16: bool) -> list[Contestant]:
 
 @dataclass
 class Turn:
-    """What one process of a contestant told. ``error`` says why there is nothing more.
-
-    ``base_bytes`` were resident before there was a model, where that is told.
-    """
+    """What one process of a contestant told. ``error`` says why there is nothing more."""
 
     contestant: str
     round: int
@@ -115,7 +112,6 @@ class Turn:
     ready_seconds: float = 0.0
     step_seconds: list[float] = field(default_factory=list)
     n_parameters: int = 0
-    base_bytes: int = 0
     peak_bytes: int = 0
     peak_step_bytes: int = 0
     versions: dict[str, str] = field(default_factory=dict)
@@ -128,7 +124,6 @@ class Turn:
             case "ready":
                 self.ready_seconds, self.n_parameters = event["seconds"], event["n_parameters"]
                 self.versions, self.hardware = event["versions"], event.get("hardware", {})
-                self.base_bytes = event.get("base_bytes", 0)
             case "step" if event["kind"] == "first":
                 self.first_seconds = event["seconds"]
             case "step" if event["kind"] == "timed":

@@ -5,7 +5,7 @@
 Each depth is trained in a fresh process through Trainer.fit for a few steps. Foretold are the tokens/s of the probe
 that the process makes before it begins (the one of ``fledge plan --devices cpu``), the memory of
 fledge.stages.resources and the parameters of the settings; measured are the median step after the first two, the peak
-of resident memory less what was resident before there was a model, and the parameters of the module.
+of resident memory, and the parameters of the module.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from peers.fledge_ import settings_of
 from peers.task import Shape, Task
 from speed import rate
 
-from fledge.stages.resources import memory
+from fledge.stages.resources import PROCESS_BYTES, memory
 
 
 def compared(task: Task, turn: Turn) -> dict[str, Any]:
@@ -37,8 +37,9 @@ def compared(task: Task, turn: Turn) -> dict[str, Any]:
         hardware["micro_batch_rows"],
         compute_bytes=2 if hardware["precision"] == "bf16" else 4,
         keeps_pattern=hardware["attention"] == "products",
+        compiled=hardware["compile"],
+        process=PROCESS_BYTES,
     )
-    measured = turn.peak_bytes - turn.base_bytes
     speed = rate(task.shape, turn)
     return {
         "depth": model.n_layers,
@@ -48,8 +49,8 @@ def compared(task: Task, turn: Turn) -> dict[str, Any]:
         "tokens_per_second": speed,
         "speed_ratio": hardware["tokens_per_second"] / speed,
         "memory_foretold_bytes": round(parts.total),
-        "memory_bytes": measured,
-        "memory_ratio": parts.total / measured,
+        "memory_bytes": turn.peak_bytes,
+        "memory_ratio": parts.total / turn.peak_bytes,
         "compiled": hardware["compile"],
         "precision": hardware["precision"],
         "attention": hardware["attention"],

@@ -119,10 +119,9 @@ def time_fledge(task: Task, lines: Lines, stopwatch: Stopwatch, began: float) ->
 
     def ready(n_parameters: int, hardware: dict[str, Any]) -> None:
         versions = {"torch": torch.__version__, "fledge": fledge.__version__}
-        told = {"n_parameters": n_parameters, "versions": versions, "hardware": hardware, "base_bytes": base_bytes}
+        told = {"n_parameters": n_parameters, "versions": versions, "hardware": hardware}
         lines.write("ready", seconds=time.perf_counter() - began, **told)
 
-    base_bytes = peak_bytes()
     train(task, stopwatch.stepped, ready)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fledge.model.config import ModelConfig
 from fledge.run.progress import duration, quantity
 from fledge.stages.resources import (
+    PROCESS_BYTES,
     Device,
     checkpoint_bytes,
     fit,
@@ -118,6 +119,8 @@ def _here(model: ModelConfig, config: TrainConfig, tokens: int, price: float | N
         hardware.micro_batch_rows,
         compute_bytes=hardware.dtype.itemsize,
         keeps_pattern=hardware.attention == "products",
+        compiled=hardware.compile,
+        process=PROCESS_BYTES,
     )
     seconds = hardware.seconds(tokens or MILLION)
     reached = hardware.tokens_per_second * model.flops_per_token(config.context_length) / hardware.flops_per_second

@@ -17,6 +17,10 @@ USABLE = 0.9
 """Share of a device's memory that tensors get: the rest is the driver's, the libraries' and lost between buffers."""
 MOST_DEVICES = 4096
 FLOAT32, COMPUTE = 4, 2
+PROCESS_BYTES = 600e6
+"""What a process of two threads holds on a CPU without any model: Python, torch, and what the probe leaves."""
+EAGER_LOGIT_BYTES = 12
+"""What the loss holds of each logit beyond the compiled one: gradients of its normaliser and its target, their sum."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,14 @@ DEVICES = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device while it trains on some rows at once."""
+    """Bytes on one device while it trains on some rows at once; ``process`` is what it holds without a model."""
 
     weights: float
     gradients: float
     optimizer: float
     activations: float
     logits: float
+    process: float = 0.0
 
     @property
     def total(self) -> float:
@@ -66,7 +71,7 @@ class Memory:
 
     def describe(self) -> str:
         """``weights 40MB, gradients 40MB, …``."""
-        return ", ".join(f"{name} {quantity(n_bytes)}B" for name, n_bytes in vars(self).items())
+        return ", ".join(f"{name} {quantity(n_bytes)}B" for name, n_bytes in vars(self).items() if n_bytes)
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ def memory(
     layout: Layout = "replicated",
     compute_bytes: int = COMPUTE,
     keeps_pattern: bool = False,
+    compiled: bool = True,
+    process: float = 0.0,
 ) -> Memory:
     """Memory on each of ``n_devices`` to train on ``rows`` rows at once.
 
@@ -126,7 +133,8 @@ def memory(
         gradients=whole * model.n_parameters * FLOAT32,
         optimizer=whole * (FLOAT32 * inside + 2 * FLOAT32 * outside),
         activations=of_two - of_one - logits,
-        logits=logits,
+        logits=logits + (0 if compiled else rows * context * model.vocab_size * EAGER_LOGIT_BYTES),
+        process=process,
     )
 
 
