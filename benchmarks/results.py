@@ -136,6 +136,41 @@ def wordings_section(title: str, words: str, kept: Mapping[str, Any]) -> Section
     return Section(title, (*blocks, Table(("text", *columns), rows)))
 
 
+def speed_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
+    """For each shape: every contestant's speed and memory, then Fledge beside the fastest of each family."""
+    blocks = opening(words, kept)
+    blocks.append(Table(("", ""), tuple((label(key), shown(key, value)) for key, value in kept["machine"].items())))
+    for name, each in kept["shapes"].items():
+        shape = each["shape"]
+        sizes = f"{shape['n_layers']} layers, {shape['d_model']} wide, {shape['n_heads']} heads"
+        batch = f"context {shape['context']}, vocabulary {shape['vocab_size']:,}, {shape['rows']} rows a step"
+        blocks.append(Text(f"Shape ({name}): {sizes}, {batch}."))
+        rows = []
+        for row in each["rows"]:
+            keys = ("tokens_per_second", "compile_seconds", "peak_bytes", "peak_step_bytes", "n_parameters", "n_steps")
+            # to whole tokens, and no "compile" where nothing is compiled
+            figures = {**row, "tokens_per_second": round(row.get("tokens_per_second", 0))}
+            figures["compile_seconds"] = max(0.0, row.get("compile_seconds", 0.0))
+            cells = [row["error"], *["–"] * (len(keys) - 1)] if row["error"] else [shown(k, figures[k]) for k in keys]
+            rows.append((row["name"], *cells))
+        header = ("", "tokens/s", "first step's extra", "peak memory", "after warm-up", "parameters", "steps timed")
+        blocks.append(Table(header, tuple(rows)))
+        ratios = tuple(
+            (
+                each_ratio["contestant"],
+                each_ratio["fastest_peer"],
+                f"{each_ratio['speed_ratio']:.2f}",
+                ", ".join(f"{ratio:.2f}" for ratio in each_ratio["speed_ratio_by_round"]),
+                f"{each_ratio['memory_ratio_to_leanest']:.2f}",
+            )
+            for each_ratio in each["ratios"]
+        )
+        if ratios:
+            header = ("", "beside", "times its speed", "by round", "times the memory of the leanest of its kind")
+            blocks.append(Table(header, ratios))
+    return Section(title, tuple(blocks))
+
+
 def plain_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
     """A small result file as it is: its ``figures``, or all that it holds."""
     figures = kept.get("figures") or {key: value for key, value in kept.items() if key not in NOT_FIGURES}
@@ -220,7 +255,12 @@ def words_with_figures(words: str, kept: Mapping[str, Any], file: str) -> str:
 
 
 Render = Callable[[str, str, Mapping[str, Any]], Section]
-SECTIONS: dict[str, Render] = {"run": run_section, "wordings": wordings_section, "plain": plain_section}
+SECTIONS: dict[str, Render] = {
+    "run": run_section,
+    "wordings": wordings_section,
+    "speed": speed_section,
+    "plain": plain_section,
+}
 
 
 def render() -> str:

@@ -13,7 +13,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 import fledge
-from fledge.cli import look, run, ship, talk
+from fledge.cli import look, plan, run, ship, talk
 from fledge.run.files import of_system
 from fledge.types import FledgeError
 
@@ -52,6 +52,7 @@ def build_app() -> App:
     talk.register(app)
     look.register(app)
     ship.register(app)
+    plan.register(app)
     return app
 
 

@@ -59,7 +59,7 @@ class Shipped:
 def export(
     run: Path, out: Path, *, to: To = "hf", number_type: NumberType = "f32", card: str = ""
 ) -> list[tuple[Path, str]]:
-    """Write the model that ``run`` names to the directory ``out``, whole or not at all; returns files with what each is.
+    """Write the model that ``run`` names to the directory ``out``, whole or not at all; returns what each file is.
 
     ``card`` is the text of the model card. Raises FledgeError for a model that no target holds, or a taken ``out``.
     """
