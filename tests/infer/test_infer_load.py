@@ -77,6 +77,9 @@ def test_a_checkpoint_is_verified(run: Path, model: Decoder) -> None:
     (step / "model.safetensors").write_bytes(flipped)
     with pytest.raises(FledgeError, match="does not match its checksum"):
         load_engine(step)
+    assert load_engine(run)[2] == "chat"
+    weights = run / "sft" / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
     with pytest.raises(FledgeError, match="has changed since it was written"):
         load_engine(run)
 

@@ -118,7 +118,7 @@ ROWS = [
         "a model with a flipped byte: the run repairs it",
         damaged(MODEL, lambda b: b.run()),
         code=0,
-        prints=("re-run  model/model.safetensors has changed since it was written",),
+        prints=("mend    model/model.safetensors has changed since it was written",),
     ),
     Row(
         "a token shard with a flipped byte",

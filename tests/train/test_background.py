@@ -94,7 +94,7 @@ def test_killed_in_the_middle_of_a_write_and_resumed_equals_uninterrupted(tmp_pa
     killed, checkpoints = tmp_path / "killed", tmp_path / "killed" / "checkpoints"
     caught = 0
     for _ in range(5):
-        changes = json.dumps({"checkpoint_every": 1})
+        changes = json.dumps({"checkpoint_every": 1}, separators=(",", ":"))
         process = subprocess.Popen([sys.executable, str(HELPER), str(killed), str(n_steps), changes])
         before = max(checkpoint_steps(checkpoints), default=0)
         while process.poll() is None:

@@ -84,7 +84,8 @@ def test_cutting_the_batch_never_changes_the_result(tmp_path, rows):
 
 
 def start(directory: Path, n_steps: int, **changes) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, str(HELPER), str(directory), str(n_steps), json.dumps(changes)])
+    changed = json.dumps(changes, separators=(",", ":"))
+    return subprocess.Popen([sys.executable, str(HELPER), str(directory), str(n_steps), changed])
 
 
 def wait_for_step(process: subprocess.Popen, directory: Path, step: int) -> None:
