@@ -41,8 +41,14 @@ TARGETS = {
     "mistral": {**LLAMA, "sliding_window": 200},
     "arcee": {**LLAMA, "mlp": "relu2", "rope_scaling": RopeScaling("linear", 2.0)},
     "gpt2": {
-        **LLAMA, "n_kv_heads": 4, "norm": "layer", "mlp": "gelu", "mlp_bias": True, "attention_bias": "all",
-        "position": "learned", "max_positions": CONTEXT,
+        **LLAMA,
+        "n_kv_heads": 4,
+        "norm": "layer",
+        "mlp": "gelu",
+        "mlp_bias": True,
+        "attention_bias": "all",
+        "position": "learned",
+        "max_positions": CONTEXT,
     },
 }
 TEXTS = [
@@ -202,6 +208,13 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path, tokenizer):
     assert not (tmp_path / "hf").exists()
 
 
+def clear(model: Decoder, asked: list[int], said: list[int]) -> int:
+    """How many tokens are said before one is so close to a second that rounding may swap them."""
+    best = model(torch.tensor([asked + said]))[0, len(asked) - 1 : -1].topk(2).values
+    close = (best[:, 0] - best[:, 1] < 0.01).nonzero().flatten().tolist()
+    return close[0] if close else len(said)
+
+
 class LlamaCpp:
     """llama.cpp on a file, through xllamacpp, with an exact cache."""
 
@@ -233,13 +246,18 @@ def test_llama_cpp_runs_the_file_to_the_same_tokens(model_path, tmp_path):
     engine, ours, _ = load_engine(model_path)
     other = LlamaCpp(tmp_path / "out/model.gguf")
     never = tuple(ours.special[name] for name in ("<|eos|>", "<|end|>"))
+    compared = 0
     for text in TEXTS:
         ids = ours.encode(text)
         assert other.ids(text) == ids
         assert other.ids(text, special=True) == [ours.bos, *ids]
-        request = GenerateRequest([ours.bos, *ids], max_tokens=20, temperature=0.0, forbidden_ids=never)
+        asked = [ours.bos, *ids]
+        request = GenerateRequest(asked, max_tokens=20, temperature=0.0, forbidden_ids=never)
         said = list(engine.generate([request])[0].ids)
-        assert other.greedily([ours.bos, *ids]) == said
+        n = clear(engine.model, asked, said)
+        compared += n
+        assert other.greedily(asked)[:n] == said[:n]
+    assert compared > 40
 
 
 @pytest.mark.parametrize("number_type", ["bf16", "q8_0"])
