@@ -51,8 +51,8 @@ def import_model(
 ) -> dict[str, Any]:
     """Read the model at ``source`` (a directory, a llama2.c file, a name on the hub) and write ``out``, whole or not.
 
-    ``tokenizer`` replaces what lies beside the weights; a base model without a chat template of its own is given that of
-    the family ``template``, to be tuned with. Returns what is written to ``import.json``: where it came
+    ``tokenizer`` replaces what lies beside the weights; a base model without a chat template of its own is given that
+    of the family ``template``, to be tuned with. Returns what is written to ``import.json``: where it came
     from, its architecture, whether it can chat and, if not, why. Raises FledgeError for what cannot be read.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

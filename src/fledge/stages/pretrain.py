@@ -10,7 +10,7 @@ from fledge.run.progress import quantity
 from fledge.stages.table import StageContext, heldout_directories
 from fledge.stages.tokens import MIXTURE_NAME, check_same_tokenizer
 from fledge.train.config import PretrainConfig
-from fledge.types import Conversation
+from fledge.types import Conversation, FledgeError
 
 if TYPE_CHECKING:
     from fledge.model.config import ModelConfig
@@ -41,6 +41,12 @@ def run(context: StageContext) -> dict[str, Any]:
     config: PretrainConfig = context.settings
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     sizes = config.model_config(tokenizer.vocab_size)
+    if tokenizer.vocab_size > sizes.vocab_size:
+        raise FledgeError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model in init {sizes.vocab_size}",
+            where="pretrain.init",
+            fix=f'write path = "{config.init}" under [tokenizer]',
+        )
     if "tokens" not in context.upstream:
         return _as_it_is(context, tokenizer, sizes)
     check_memory(config, sizes)
@@ -101,4 +107,4 @@ def _as_it_is(context: StageContext, tokenizer: Tokenizer, sizes: ModelConfig) -
     model, _ = load_model(Path(config.init))
     save_final(model, config, tokenizer, context.out, tokenizer.eos)
     told = sizes.describe(config.context_length)
-    return {"n_parameters": sizes.n_parameters, "taken_from": config.init, "model": told}
+    return {"steps": 0, "tokens": 0, "n_parameters": sizes.n_parameters, "taken_from": config.init, "model": told}

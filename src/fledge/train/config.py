@@ -167,9 +167,9 @@ class PretrainConfig(TrainConfig):
             raise FledgeError(error.what, where=where, fix=error.fix) from error
 
     def model_config(self, vocab_size: int) -> ModelConfig:
-        """The model's sizes: those of ``init``, or derived from the dial and overridden."""
+        """The model's sizes: those of ``init``, its vocabulary too, or derived from the dial and overridden."""
         if self.init:
-            return self._init_config(vocab_size)
+            return self._init_config()
         given = asdict(self.model)
         if self.model.position == "learned":
             given["max_positions"] = self.model.max_positions or self.context_length
@@ -180,19 +180,13 @@ class PretrainConfig(TrainConfig):
                 )
         return ModelConfig.from_depth(self.depth, vocab_size, **given)
 
-    def _init_config(self, vocab_size: int) -> ModelConfig:
+    def _init_config(self) -> ModelConfig:
         folder = next(
             (each for each in (Path(self.init), Path(self.init) / "model") if (each / CONFIG).is_file()), None
         )
         if folder is None:
             raise FledgeError(f"holds no {CONFIG}", where=f"init, {self.init}", fix="give what `fledge import` wrote")
         config = read_config(read_json(folder / CONFIG), str(folder / CONFIG))
-        if vocab_size > config.vocab_size:
-            raise FledgeError(
-                f"the tokenizer has {vocab_size} tokens, the model in init {config.vocab_size}",
-                where="init",
-                fix=f'write path = "{self.init}" under [tokenizer]',
-            )
         if config.position == "learned" and self.context_length > config.max_positions:
             raise FledgeError(
                 f"the model in init has {config.max_positions} positions, fewer than {self.context_length}",
