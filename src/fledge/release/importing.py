@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -95,7 +96,9 @@ def located(source: str) -> Path:
             "fetching from the hub needs huggingface_hub", fix='install it with: pip install "fledge[release]"'
         ) from None
     try:
-        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+        # read here, because the client reads its environment once, when it is first imported
+        cache, endpoint = os.environ.get("HF_HUB_CACHE"), os.environ.get("HF_ENDPOINT")
+        return Path(snapshot_download(source, allow_patterns=HUB_FILES, cache_dir=cache, endpoint=endpoint))
     except Exception as error:  # the client wraps network, rights and names in many kinds of errors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FledgeError(f"cannot be fetched from the hub ({reason})", where=source) from error
