@@ -103,6 +103,30 @@ def small_pieces() -> list[tuple[str, float, int]]:
     return pieces + [(letter, -1000.0 - k, 1) for k, letter in enumerate(letters)]
 
 
+def sentencepiece_file() -> bytes:
+    """:func:`small_pieces` as a ``tokenizer.model``: protobuf of pieces, trainer and normaliser, as Llama 2 has it."""
+
+    def varint(value: int) -> bytes:
+        head = b""
+        while value > 127:
+            head, value = head + bytes([value & 127 | 128]), value >> 7
+        return head + bytes([value])
+
+    def message(number: int, content: bytes) -> bytes:
+        return varint(number << 3 | 2) + varint(len(content)) + content
+
+    def number(key: int, value: int) -> bytes:
+        return varint(key << 3) + varint(value)
+
+    pieces = [
+        message(1, text.encode()) + varint(2 << 3 | 5) + struct.pack("<f", score) + number(3, kind)
+        for text, score, kind in small_pieces()
+    ]
+    trainer = number(3, 2) + number(35, 1)
+    normaliser = message(1, b"identity") + number(3, 1) + number(4, 0)
+    return b"".join(message(1, piece) for piece in pieces) + message(2, trainer) + message(3, normaliser)
+
+
 def transformers_model(target: str, vocab_size: int, **changes):
     """A small random model of transformers, every parameter away from its initial value."""
     import transformers

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from fledge.infer.prompts import prompt_ids
 from fledge.infer.request import GenerateRequest
 from fledge.release.importing import import_model
 from fledge.tokens.tokenizer import Tokenizer
+from fledge.tokens.vocabulary import byte_alphabet
 from fledge.types import Conversation, FledgeError, Message
 
 transformers = pytest.importorskip("transformers")
@@ -323,3 +328,92 @@ def test_what_is_there_is_not_overwritten(whole, tmp_path):
     with pytest.raises(FledgeError, match="is there already"):
         import_model(str(whole), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_llama_2_with_sentencepiece_only(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "tokenizer.model").write_bytes(foreign.sentencepiece_file())
+    foreign.transformers_model("llama", len(foreign.small_pieces())).save_pretrained(theirs)
+    import_model(str(theirs), tmp_path / "ours")
+    ours, alone = Tokenizer.load(tmp_path / "ours"), Tokenizer.load(theirs / "tokenizer.model")
+    fast = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path / "ours")
+    for text in ("the cat sat", "  two  blanks\n字 <s>", ""):
+        assert ours.encode(text) == alone.encode(text)
+        if "<s>" not in text:
+            assert fast(text)["input_ids"] == [1, *alone.encode(text)]
+        assert ours.decode(ours.encode(text)) == text
+    assert (ours.bos, ours.eos) == (1, 2)
+
+
+def test_gpt2_with_vocab_and_merges_only(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    merges = [("t", "h"), ("th", "e"), ("Ġ", "c"), ("a", "t"), ("Ġc", "at")]
+    tokens = [*byte_alphabet().values(), *(a + b for a, b in merges), "<|endoftext|>"]
+    (theirs / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
+    (theirs / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+    foreign.transformers_model("gpt2", len(tokens)).save_pretrained(theirs)
+    import_model(str(theirs), tmp_path / "ours")
+    ours = Tokenizer.load(tmp_path / "ours")
+    assert [tokens[index] for index in ours.encode("the cat")] == ["the", "Ġcat"]
+    assert prompt_ids(ours, "") == [len(tokens) - 1]
+
+
+class ModelHub(BaseHTTPRequestHandler):
+    """Answers as the hub does for one model, whose files are ``folder``."""
+
+    folder = Path()
+
+    def do_GET(self):
+        path = urlsplit(self.path).path
+        name = path.rpartition("/")[2]
+        told = {"id": "owner/name", "sha": "a" * 40, "siblings": []}
+        told["siblings"] = [{"rfilename": each.name} for each in sorted(self.folder.iterdir())]
+        if path.startswith("/api/models/owner/name/tree"):
+            entries = [
+                {"type": "file", "path": each.name, "size": each.stat().st_size, "oid": "0" * 40}
+                for each in sorted(self.folder.iterdir())
+            ]
+            self.answer(200, json.dumps(entries).encode(), "application/json")
+        elif path.startswith("/api/models/owner/name"):
+            self.answer(200, json.dumps(told).encode(), "application/json")
+        elif path.startswith("/owner/name/resolve/") and (self.folder / name).is_file():
+            self.answer(200, (self.folder / name).read_bytes(), "application/octet-stream")
+        else:
+            self.answer(401, b"{}", "application/json")
+
+    do_HEAD = do_GET
+
+    def answer(self, status: int, body: bytes, kind: str):
+        self.send_response(status)
+        for key, value in (("Content-Type", kind), ("Content-Length", len(body)), ("X-Repo-Commit", "a" * 40)):
+            self.send_header(key, str(value))
+        self.send_header("ETag", f'"{hashlib.sha1(body).hexdigest()}"')
+        if status == 401:
+            self.send_header("X-Error-Code", "RepoNotFound")
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_a_name_on_the_hub(whole, tmp_path, monkeypatch):
+    pytest.importorskip("huggingface_hub")
+    handler = type("Handler", (ModelHub,), {"folder": whole})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_address[1]}")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    try:
+        about = import_model("owner/name", tmp_path / "ours")
+        assert (about["source"], about["architecture"], about["kind"]) == ("owner/name", "qwen3", "chat")
+        assert load_engine(tmp_path / "ours")[0].model.config.n_layers == 2
+        with pytest.raises(FledgeError, match="owner/nothing: cannot be fetched from the hub") as error:
+            import_model("owner/nothing", tmp_path / "other")
+        assert "\n" not in str(error.value)
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -9,7 +9,14 @@ from cyclopts import App
 from fledge.cli.paths import MaybePlace, Place
 
 
-def import_(source: str, /, *, out: Place, tokenizer: MaybePlace = None) -> None:
+def import_(
+    source: str,
+    /,
+    *,
+    out: Place,
+    tokenizer: MaybePlace = None,
+    template: Literal["chatml", "llama3", "inst"] | None = None,
+) -> None:
     """Bring in a model of others, to talk to it, measure it, tune it or train it further.
 
     Takes GPT-2, Llama 2 and 3, Qwen2, Qwen3, Qwen3-MoE, Mistral and Arcee as safetensors, and llama2.c's files.
@@ -28,10 +35,12 @@ def import_(source: str, /, *, out: Place, tokenizer: MaybePlace = None) -> None
         Where to write it.
     tokenizer
         A tokenizer that does not lie beside the weights.
+    template
+        How a base model without a chat template will write conversations once it is tuned.
     """
     from fledge.stages.ship import import_model
 
-    import_model(source, out, tokenizer)
+    import_model(source, out, tokenizer, template)
 
 
 def export(

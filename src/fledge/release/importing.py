@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -20,12 +21,12 @@ from fledge.model.targets import OWN, target_of
 from fledge.model.weights import load_weights, own_names, target_names
 from fledge.release import llama2c
 from fledge.release.files import PICKLES, SUPPORTED, WHOLE, read_weights, refuse_pickle
-from fledge.release.recognise import TEMPLATE_FILE, recognise, template_text
+from fledge.release.recognise import TEMPLATE_FILE, plain_template, recognise, template_text
 from fledge.run.files import atomic_directory, read_json, write_json, write_text
 from fledge.tokens.huggingface import tokenizer_config, write_tokenizer
 from fledge.tokens.load import TEMPLATE_NAME, load_tokenizer
 from fledge.tokens.sentencepiece import as_tokenizer_json, vocabulary_and_encoder
-from fledge.tokens.templates import ForeignTemplate
+from fledge.tokens.templates import Family
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.tokens.vocabulary import FLEDGE_ROLES, Vocabulary
 from fledge.train.checkpoint import save_tensors
@@ -46,10 +47,13 @@ class Source:
     format: str
 
 
-def import_model(source: str, out: Path, *, tokenizer: Path | None = None) -> dict[str, Any]:
+def import_model(
+    source: str, out: Path, *, tokenizer: Path | None = None, template: Family | None = None
+) -> dict[str, Any]:
     """Read the model at ``source`` (a directory, a llama2.c file, a name on the hub) and write ``out``, whole or not.
 
-    ``tokenizer`` replaces what lies beside the weights. Returns what is written to ``import.json``: where it came
+    ``tokenizer`` replaces what lies beside the weights; a base model without a chat template of its own is given that
+    of the family ``template``, to be tuned with. Returns what is written to ``import.json``: where it came
     from, its architecture, whether it can chat and, if not, why. Raises FledgeError for what cannot be read.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -61,7 +65,7 @@ def import_model(source: str, out: Path, *, tokenizer: Path | None = None) -> di
     del model
     with atomic_directory(out) as temporary:
         beside = tokenizer or (beside_llama2c(path) if path.is_file() else path)
-        told = _write_tokenizer(beside, temporary, found)
+        told = _write_tokenizer(beside, temporary, found, template)
         tensors = target_names(found.tensors, found.config)
         save_tensors(tensors, temporary / WHOLE)
         written = load_tokenizer(temporary)
@@ -92,7 +96,9 @@ def located(source: str) -> Path:
             "fetching from the hub needs huggingface_hub", fix='install it with: pip install "fledge[release]"'
         ) from None
     try:
-        return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+        # read here, because the client reads its environment once, when it is first imported
+        cache, endpoint = os.environ.get("HF_HUB_CACHE"), os.environ.get("HF_ENDPOINT")
+        return Path(snapshot_download(source, allow_patterns=HUB_FILES, cache_dir=cache, endpoint=endpoint))
     except Exception as error:  # the client wraps network, rights and names in many kinds of errors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise FledgeError(f"cannot be fetched from the hub ({reason})", where=source) from error
@@ -135,7 +141,7 @@ def beside_llama2c(path: Path) -> Path:
     raise FledgeError("has no tokenizer.bin beside it", where=str(path), fix="name one with --tokenizer")
 
 
-def _write_tokenizer(source: Path, out: Path, found: Source) -> dict[str, Any]:
+def _write_tokenizer(source: Path, out: Path, found: Source, family: Family | None) -> dict[str, Any]:
     """Write the tokenizer's files; returns ``kind``, ``template`` and ``why`` for ``import.json``."""
     if source.is_file() and source.suffix == ".bin":
         vocabulary, inner = llama2c.read_tokenizer(source, found.config.vocab_size)
@@ -166,7 +172,7 @@ def _write_tokenizer(source: Path, out: Path, found: Source) -> dict[str, Any]:
             where=str(source),
             fix="give the tokenizer that the model was trained with (--tokenizer)",
         )
-    return _write_template(out, tokenizer, found)
+    return _write_template(out, tokenizer, found, family)
 
 
 def _write_pieces(vocabulary: Vocabulary, inner: Any, out: Path) -> None:
@@ -174,7 +180,7 @@ def _write_pieces(vocabulary: Vocabulary, inner: Any, out: Path) -> None:
     write_json(out / "tokenizer_config.json", tokenizer_config(vocabulary))
 
 
-def _write_template(out: Path, tokenizer: Tokenizer, found: Source) -> dict[str, Any]:
+def _write_template(out: Path, tokenizer: Tokenizer, found: Source, family: Family | None) -> dict[str, Any]:
     """Find the roles and the template of the tokenizer in ``out``, and write them beside it."""
     jinja = template_text(out)
     if tokenizer.vocabulary.roles == FLEDGE_ROLES:
@@ -193,14 +199,14 @@ def _write_template(out: Path, tokenizer: Tokenizer, found: Source) -> dict[str,
     template = recognise(jinja, tokenizer, inner) if jinja else None
     roles = dict(tokenizer.vocabulary.roles)
     why = "this model has no chat template" if not jinja else "this model's chat template is of no known family"
-    if template is not None:
-        roles["end"], why = template.end, ""
-        if not template.bos and not inner.encode("").ids:
-            roles.pop("bos", None)
-    elif not inner.encode("").ids:
+    why = "" if template else why
+    if not inner.encode("").ids and not (template and template.bos):
         roles.pop("bos", None)
-    shape = template.to_dict() if isinstance(template, ForeignTemplate) else {}
-    written = {"template": shape, "roles": roles, "why": why, "vocab_size": found.config.vocab_size}
+    given = template or (plain_template(family, tokenizer) if family else None)
+    if given is not None:
+        roles["end"] = given.end
+    shape = given.to_dict() if given else {}
+    written = {"template": shape, "roles": roles, "why": "" if given else why, "vocab_size": found.config.vocab_size}
     write_json(out / TEMPLATE_NAME, written)
     return {"kind": "base" if why else "chat", "template": shape.get("family", ""), "why": why}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.files import read_json
-from fledge.tokens.templates import ForeignTemplate
+from fledge.tokens.templates import Family, ForeignTemplate
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, FledgeError, Message, Role
 
@@ -85,13 +85,22 @@ def candidates(tokenizer: Tokenizer, spoken: str) -> Iterator[ForeignTemplate]:
             for strip in (False, True):
                 yield replace(turns, bos=bos, strip=strip)
     eos = tokenizer.vocabulary.roles.get("eos")
-    if eos and has_bos:
+    if eos:
         for strip in (False, True):
-            for bos_each in (False, True):
+            for bos_each in (False, True)[: 1 + has_bos]:
                 for before, after in ((" ", " "), (" ", ""), ("", ""), ("", " ")):
-                    shape = ForeignTemplate("inst", eos, True, "", strip, "inside", bos_each, before, after)
+                    shape = ForeignTemplate("inst", eos, has_bos, "", strip, "inside", bos_each, before, after)
                     yield shape
                     yield replace(shape, system="none")
+
+
+def plain_template(family: Family, tokenizer: Tokenizer) -> ForeignTemplate:
+    """The family's simplest form. Raises FledgeError where the tokenizer lacks its special tokens."""
+    for template in candidates(tokenizer, ""):
+        # a base model's texts begin with bos where its tokenizer has one, and so do its conversations
+        if template.family == family and template.bos == ("bos" in tokenizer.vocabulary.roles):
+            return template
+    raise FledgeError(f"the tokenizer has no special tokens for {family}", where="template", fix="choose another")
 
 
 def compiled(jinja: str, names: dict[str, str]) -> Any:

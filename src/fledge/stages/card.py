@@ -49,7 +49,7 @@ def _model(facts: RunFacts) -> list[str]:
         )
     for stage, what in (("pretrain", "pretrained"), ("sft", "tuned on conversations")):
         told = facts.summary(stage)
-        if told:
+        if told.get("steps"):
             lines.append(
                 f"- {what}: {quantity(told['tokens'])} tokens in {told['steps']} steps, last loss {told['loss']:.3f}"
             )

@@ -30,7 +30,7 @@ def training_estimate(settings_of: Mapping[str, Any], run: Path) -> str:
     """A line with the time that pretraining will take, by a short measurement; empty where it has begun already."""
     config, tokenizer = settings_of.get("pretrain"), settings_of.get("tokenizer")
     begun = any((run / "pretrain" / name).exists() for name in ("hardware.json", "manifest.json"))
-    if config is None or tokenizer is None or begun:
+    if config is None or tokenizer is None or "tokens" not in settings_of or begun:
         return ""
     from fledge.train.hardware import choose_hardware
 
@@ -65,7 +65,8 @@ def plan_text(
     lines = []
     for stage in ("pretrain", "sft"):
         config = settings_of.get(stage)
-        if config is not None:
+        as_it_is = stage == "pretrain" and "tokens" not in settings_of
+        if config is not None and not as_it_is:
             tokens = _tokens(config, model)
             lines += [_title(stage, model, config), *_amounts(model, config, tokens)]
             if device is None:

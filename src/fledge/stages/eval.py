@@ -31,8 +31,9 @@ def run(context: StageContext) -> dict[str, Any]:
     device = choose_device("auto")
     dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
     heldout = heldout_directories(context.upstream)
-    shards = context.upstream["tokens"] / "train"
-    train_shards = sorted(path for path in shards.iterdir() if path.is_dir())
+    train_shards: list[Path] = []
+    if "tokens" in context.upstream:
+        train_shards = sorted(path for path in (context.upstream["tokens"] / "train").iterdir() if path.is_dir())
     assistant = context.upstream.get("sft")
     asks_base = replace(config, tasks=()) if assistant else config
     summaries: dict[str, dict[str, Any]] = {}
@@ -62,7 +63,7 @@ def run(context: StageContext) -> dict[str, Any]:
             print(aligned(header, rows), flush=True)
     if unguarded:
         files = ", ".join(Path(file).name for file in unguarded)
-        kept_out = context.settings_of["tokens"].decontaminate_eval
+        kept_out = "tokens" not in context.settings_of or context.settings_of["tokens"].decontaminate_eval
         way = f"fledge run {context.run} trains without it" if kept_out else "tokens.decontaminate_eval is false"
         print(f"eval: {MAY_BE_SEEN}: {files} (the tokens stage did not keep it out; {way})", flush=True)
     return {**summary, "not_kept_out": unguarded} if unguarded else summary

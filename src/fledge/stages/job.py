@@ -113,6 +113,8 @@ def _check_needs(job: Job, only: str | None) -> None:
         raise FledgeError(f"the recipe {job.name} has no stage", fix="add a table such as [text]")
     for spec in job.stages:
         for group in spec.needs:
+            if getattr(job.settings_of[spec.name], spec.lifted.get(group[0], ""), ""):
+                continue
             if not any(name in job.settings_of for name in group):
                 if only:
                     names = " or ".join(group)

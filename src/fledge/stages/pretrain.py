@@ -1,15 +1,20 @@
-"""The pretrain stage: token shards to a base model."""
+"""The pretrain stage: token shards to a base model, from nothing or from another."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fledge.run.files import read_json
 from fledge.run.progress import quantity
 from fledge.stages.table import StageContext, heldout_directories
 from fledge.stages.tokens import MIXTURE_NAME, check_same_tokenizer
 from fledge.train.config import PretrainConfig
-from fledge.types import Conversation
+from fledge.types import Conversation, FledgeError
+
+if TYPE_CHECKING:
+    from fledge.model.config import ModelConfig
+    from fledge.tokens.tokenizer import Tokenizer
 
 PROMPTS: tuple[Conversation | str, ...] = ("", "Once upon a time", "The")
 
@@ -28,6 +33,7 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.shards import open_shards
     from fledge.tokens.source import RowSource
     from fledge.tokens.tokenizer import Tokenizer
+    from fledge.train.checkpoint import load_model
     from fledge.train.hardware import check_memory
     from fledge.train.loop import Callback, Trainer
     from fledge.train.objective import TokenCrossEntropy
@@ -35,6 +41,14 @@ def run(context: StageContext) -> dict[str, Any]:
     config: PretrainConfig = context.settings
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     sizes = config.model_config(tokenizer.vocab_size)
+    if tokenizer.vocab_size > sizes.vocab_size:
+        raise FledgeError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model in init {sizes.vocab_size}",
+            where="pretrain.init",
+            fix=f'write path = "{config.init}" under [tokenizer]',
+        )
+    if "tokens" not in context.upstream:
+        return _as_it_is(context, tokenizer, sizes)
     check_memory(config, sizes)
     n_steps = config.horizon(sizes) // config.batch_tokens
     tokens = context.upstream["tokens"]
@@ -63,7 +77,7 @@ def run(context: StageContext) -> dict[str, Any]:
         print(f"pretrain: {no_target(sizes)}", flush=True)
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
-    model = Decoder(sizes, seed=config.seed)
+    model = load_model(Path(config.init))[0] if config.init else Decoder(sizes, seed=config.seed)
     heldout = heldout_directories(context.upstream)
     for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
         print(f"pretrain: {name} is too small to hold documents out, so nothing is measured on it", flush=True)
@@ -82,3 +96,15 @@ def run(context: StageContext) -> dict[str, Any]:
         )
     save_final(model, config, tokenizer, context.out, tokenizer.eos)
     return {**summary_of(state, model), "epochs": source.epochs(n_steps), "model": told}
+
+
+def _as_it_is(context: StageContext, tokenizer: Tokenizer, sizes: ModelConfig) -> dict[str, Any]:
+    """A recipe without token shards takes the model in ``init`` as it is, to tune it."""
+    from fledge.stages.training import save_final
+    from fledge.train.checkpoint import load_model
+
+    config: PretrainConfig = context.settings
+    model, _ = load_model(Path(config.init))
+    save_final(model, config, tokenizer, context.out, tokenizer.eos)
+    told = sizes.describe(config.context_length)
+    return {"steps": 0, "tokens": 0, "n_parameters": sizes.n_parameters, "taken_from": config.init, "model": told}

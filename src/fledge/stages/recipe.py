@@ -59,7 +59,7 @@ class Recipe:
             raise FledgeError(
                 f'there is no source "{name}"', where="tokens.mixture", fix=f"known are {', '.join(known)}{patterns}"
             )
-        if self.pretrain and self.tokenizer:
+        if self.pretrain and self.tokenizer and not self.pretrain.init:
             try:
                 self.pretrain.model_config(self.tokenizer.vocab_size)
             except FledgeError as error:

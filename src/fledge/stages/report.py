@@ -151,7 +151,7 @@ def _curve(events: Sequence[Mapping[str, Any]], minutes: Mapping[int, float], ke
 
 def _training_facts(stage: str, run: RunFacts) -> Lines:
     summary = run.summary(stage)
-    if not summary:
+    if not summary.get("steps"):  # nothing was trained: the model was taken as it is
         return []
     hardware = summary["hardware"]
     used = sorted(event["utilisation"] for event in run.events(stage, "step") if event.get("utilisation"))

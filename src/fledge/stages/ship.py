@@ -8,11 +8,13 @@ from typing import Literal
 from fledge.run.progress import quantity
 
 
-def import_model(source: str, out: Path, tokenizer: Path | None) -> None:
+def import_model(
+    source: str, out: Path, tokenizer: Path | None, template: Literal["chatml", "llama3", "inst"] | None
+) -> None:
     """Bring a model in, and say what it is and what can be done with it."""
     from fledge.release import importing
 
-    about = importing.import_model(source, out, tokenizer=tokenizer)
+    about = importing.import_model(source, out, tokenizer=tokenizer, template=template)
     print(
         f"{out}: {about['architecture']}, {quantity(about['n_parameters'])} parameters, "
         f"rows of up to {about['context_length']} tokens"

@@ -41,7 +41,8 @@ class StageContext:
 class StageSpec:
     """A stage. ``upstream``: stage → globs of its outputs that this one reads, so that nothing else re-runs it.
 
-    ``needs`` are groups of stages of which a recipe must hold at least one. ``function`` is ``module:name``,
+    ``needs`` are groups of stages of which a recipe must hold at least one; ``lifted`` names, by the first stage of a
+    group, a setting that does without it where it is given. ``function`` is ``module:name``,
     imported when the stage runs, so that planning loads nothing heavy. ``input_settings`` name the settings that
     list the user's own files, whose contents count as input, and ``function_settings`` those whose entries may be the
     user's own ``module:function``, whose code does. ``check`` looks at the settings of all stages before the stage's
@@ -53,6 +54,7 @@ class StageSpec:
     function: str
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     needs: tuple[tuple[str, ...], ...] = ()
+    lifted: Mapping[str, str] = field(default_factory=dict)
     input_settings: tuple[str, ...] = ()
     function_settings: tuple[str, ...] = ()
     check: str = ""
@@ -91,6 +93,8 @@ STAGES: tuple[StageSpec, ...] = (
         "fledge.stages.tokenizer:run",
         upstream={"world": ("train/**",), "text": ("train/**",)},
         needs=(("world", "text"),),
+        lifted={"world": "path"},
+        input_settings=("path",),
     ),
     StageSpec(
         "tokens",
@@ -108,7 +112,9 @@ STAGES: tuple[StageSpec, ...] = (
             "tokenizer": TOKENIZER,
             "tokens": ("train/**", "heldout/**", "mixture.json"),
         },
-        needs=(("tokens",),),
+        needs=(("tokenizer",), ("tokens",)),
+        lifted={"tokens": "init"},
+        input_settings=("init",),
         mends=True,
     ),
     StageSpec(

@@ -16,8 +16,9 @@ SOURCES = ("world", "text")
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """How the tokenizer is trained."""
+    """How the tokenizer is trained, or which one is taken as it is."""
 
+    path: str = setting("", "a folder with tokenizer.json that is taken as it is: an imported model's; empty: trained")
     vocab_size: int = setting(4096, "tokens in the vocabulary, the 256 bytes and the 16 special tokens included")
     sample_bytes: int = setting(100_000_000, "bytes of text that the merges are learned from, at most")
 

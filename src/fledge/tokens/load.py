@@ -42,6 +42,7 @@ TIKTOKEN: dict[str, tuple[str, dict[str, int]]] = {
     "o200k_base": (O200K_PATTERN, {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}),
 }
 TEMPLATE_NAME = "template.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", TEMPLATE_NAME)
 _END_OF_TEXT = {"eos": "<|endoftext|>"}
 
 

@@ -21,6 +21,7 @@ from fledge.tokens.config import TokenizerConfig, TokensConfig
 from fledge.tokens.decontaminate import RunIndex, build_index, load_index
 from fledge.tokens.exclude import clean_documents
 from fledge.tokens.facts import fertility, tokenizer_facts
+from fledge.tokens.load import TOKENIZER_FILES
 from fledge.tokens.sample import sample_texts
 from fledge.tokens.sets import REST, Selection, count_documents, set_names
 from fledge.tokens.shards import encode_documents, finished_shard, open_shards, write_index, write_shard
@@ -31,6 +32,17 @@ EVALUATION, REJECTS = "evaluation", "rejects"
 _FERTILITY_DOCUMENTS = 200
 # Below this many bytes of parquet, starting processes takes longer than the work.
 _PARALLEL_BYTES = 8_000_000
+
+
+def take_tokenizer(source: Path, out: Path) -> dict[str, Any]:
+    """Copy the files of a tokenizer into ``out``; returns what is told of it. Raises FledgeError where it is none."""
+    folder = source if source.is_dir() else source.parent
+    tokenizer = Tokenizer.load(folder)
+    _ = tokenizer.eos
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file():
+            write_text(out / name, (folder / name).read_text(encoding="utf-8"))
+    return {"vocab_size": tokenizer.vocab_size, "taken_from": str(source)}
 
 
 def train_tokenizer(

@@ -161,7 +161,7 @@ class NoTemplate:
         self.why = why
 
     def _refuse(self) -> FledgeError:
-        return FledgeError(self.why, fix="use `fledge sample`, or tune it with `fledge sft`")
+        return FledgeError(self.why, fix="use `fledge sample`; to tune it, import it with --template")
 
     def render(self, tokenizer: Tokenizer, conversation: Conversation, add_generation_prompt: bool) -> Rendered:
         raise self._refuse()

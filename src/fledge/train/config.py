@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 from fledge.model.config import Biases, MlpKind, ModelConfig, Norm, Position
+from fledge.model.config_json import read_config
 from fledge.optim.config import OptimConfig
+from fledge.run.files import read_json
 from fledge.run.settings import setting
 from fledge.types import FledgeError
 
+CONFIG = "config.json"
 TOKENS_PER_PARAMETER = 12
 MAX_SEED = 2**63
 
@@ -144,13 +148,18 @@ class ModelOverrides:
 
 @dataclass(frozen=True)
 class PretrainConfig(TrainConfig):
-    """A base model from nothing. ``tokens = 0`` means 12 for each parameter of block matrices and head."""
+    """A base model, from nothing or from another. ``tokens = 0``: 12 for each parameter of block matrices and head."""
 
+    init: str = setting("", "a model to go on from: an imported one, or a stage of a run; empty: from nothing")
     depth: int = setting(4, "layers; the width is 64 times as much, and heads, rates and horizon follow")
     model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.init:
+            if self.model != ModelOverrides():
+                raise FledgeError("the sizes are those of the model in init", where="model", fix="leave them out")
+            return
         try:
             self.model_config(vocab_size=1)  # which its tokenizer sets
         except FledgeError as error:
@@ -158,7 +167,9 @@ class PretrainConfig(TrainConfig):
             raise FledgeError(error.what, where=where, fix=error.fix) from error
 
     def model_config(self, vocab_size: int) -> ModelConfig:
-        """The model's sizes, derived from the dial and overridden."""
+        """The model's sizes: those of ``init``, its vocabulary too, or derived from the dial and overridden."""
+        if self.init:
+            return self._init_config()
         given = asdict(self.model)
         if self.model.position == "learned":
             given["max_positions"] = self.model.max_positions or self.context_length
@@ -168,6 +179,20 @@ class PretrainConfig(TrainConfig):
                     where="max_positions",
                 )
         return ModelConfig.from_depth(self.depth, vocab_size, **given)
+
+    def _init_config(self) -> ModelConfig:
+        folder = next(
+            (each for each in (Path(self.init), Path(self.init) / "model") if (each / CONFIG).is_file()), None
+        )
+        if folder is None:
+            raise FledgeError(f"holds no {CONFIG}", where=f"init, {self.init}", fix="give what `fledge import` wrote")
+        config = read_config(read_json(folder / CONFIG), str(folder / CONFIG))
+        if config.position == "learned" and self.context_length > config.max_positions:
+            raise FledgeError(
+                f"the model in init has {config.max_positions} positions, fewer than {self.context_length}",
+                where="context_length",
+            )
+        return config
 
     def horizon(self, model: ModelConfig) -> int:
         """Tokens to train on: the setting, or 12 for each matrix parameter (nanochat's ratio), in whole steps."""
