@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 import fledge
 from fledge.cli import look, plan, run, ship, talk
 from fledge.run.files import of_system
+from fledge.run.ranks import leads, rank
 from fledge.types import FledgeError
 
 INPUT_ERROR = 2
@@ -60,6 +61,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C, 143 after SIGTERM."""
     # Before torch is loaded: threads that wait by spinning take the processor from those they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if not leads():
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     _pass_all_text()
     words = list(sys.argv[1:] if words is None else words)
     try:
@@ -82,6 +85,8 @@ def main(words: Sequence[str] | None = None) -> int:
         error = of_system(error) if isinstance(error, OSError) else error
         # a training that was asked to stop says so with the shell's exit status of the signal
         stopped = getattr(error, "exit_code", None)
+        if not leads() and (stopped or getattr(error, "told", False)):  # the first process tells it
+            return stopped or INPUT_ERROR
         return _tell(str(error) if stopped else f"error: {error}", stopped or INPUT_ERROR)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else _tell(str(stop.code), 1)
@@ -118,7 +123,7 @@ def _pass_all_text() -> None:
 
 
 def _tell(line: str, status: int) -> int:
-    sys.stderr.write(f"fledge: {line}\n")
+    sys.stderr.write(f"fledge: {line}\n" if leads() else f"fledge: process {rank()}: {line}\n")
     return status
 
 

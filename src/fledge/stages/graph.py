@@ -29,7 +29,8 @@ from fledge.run.storage import Store
 from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
 from fledge.stages.mirror import commit_stage, fetch_stages
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
-from fledge.stages.table import STAGES, StageContext, StageSpec
+from fledge.stages.table import STAGES, StageSpec
+from fledge.stages.together import announce
 from fledge.types import FledgeError
 
 FORCED_NAME = ".from.json"
@@ -158,13 +159,11 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     why = f", {decision.reason}" if decision.action in ("re-run", "mend") else ""
     say(f"{spec.name}: {'goes on' if resume else 'starts'}{why}")
     started, clock = time.time(), time.monotonic()
-    upstream = {name: job.run / name for name in spec.upstream if name in job.settings_of}
-    _check_outputs(spec, upstream)
-    context = StageContext(
-        job.run, out, settings, job.settings_of, upstream, resume, spec.name, job.name, job.mirror, job.track
-    )
+    context = job.context(spec, out, resume=resume)
+    _check_outputs(spec, context.upstream)
     with context.open_events() as events:
         events.write("stage_started", stage=spec.name, resume=resume, versions=versions())
+    announce(spec, context)
     summary = spec.load()(context)
     seconds = time.monotonic() - clock
     with context.open_events() as events:

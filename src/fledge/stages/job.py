@@ -16,7 +16,7 @@ from fledge.run.storage import Store, is_url
 from fledge.run.toml_file import read_toml
 from fledge.stages.config import NO_TRACKERS, TrackConfig
 from fledge.stages.plan import decide, input_entries, mode_of, plan
-from fledge.stages.table import STAGES, StageSpec, stage_names
+from fledge.stages.table import STAGES, StageContext, StageSpec, stage_names
 from fledge.stages.track import check_trackers
 from fledge.types import FledgeError
 
@@ -45,6 +45,14 @@ class Job:
 
     def spec(self, name: str) -> StageSpec:
         return next(spec for spec in self.stages if spec.name == name)
+
+    def context(self, spec: StageSpec, out: Path, *, resume: bool) -> StageContext:
+        """What the stage's function gets when it writes to ``out``."""
+        upstream = {name: self.run / name for name in spec.upstream if name in self.settings_of}
+        settings = self.settings_of[spec.name]
+        return StageContext(
+            self.run, out, settings, self.settings_of, upstream, resume, spec.name, self.name, self.mirror, self.track
+        )
 
 
 def wanted_stages(job: Job, until: str | None, start: str | None) -> tuple[tuple[StageSpec, ...], list[str]]:

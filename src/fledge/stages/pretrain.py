@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.run.files import read_json
 from fledge.run.progress import quantity
+from fledge.run.ranks import leads
 from fledge.stages.table import StageContext, heldout_directories
 from fledge.stages.tokens import MIXTURE_NAME, check_same_tokenizer
 from fledge.train.config import PretrainConfig
@@ -26,6 +27,7 @@ def run(context: StageContext) -> dict[str, Any]:
         TrainingProgress,
         followed,
         heldout_callback,
+        policy_of,
         sample_callback,
         save_final,
         summary_of,
@@ -94,8 +96,10 @@ def run(context: StageContext) -> dict[str, Any]:
             TokenCrossEntropy(config.z_loss, config.balance_loss if sizes.n_experts else 0.0),
             [*callbacks, *followers],
         )
-    save_final(model, config, tokenizer, context.out, tokenizer.eos)
-    return {**summary_of(state, model), "epochs": source.epochs(n_steps), "model": told}
+    if not leads():
+        return {}
+    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.eos)
+    return {**summary_of(state), "epochs": source.epochs(n_steps), "model": told}
 
 
 def _as_it_is(context: StageContext, tokenizer: Tokenizer, sizes: ModelConfig) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fledge.run.ranks import leads
 from fledge.stages.table import StageContext
 from fledge.tune.config import SftConfig
 from fledge.types import Conversation, FledgeError, Message
@@ -14,14 +15,21 @@ PROMPTS = ("Hello!", "Who are you?", "Tell me a story.")
 
 def run(context: StageContext) -> dict[str, Any]:
     from fledge.infer.load import check_tokenizer
-    from fledge.model.decoder import Decoder
-    from fledge.stages.training import TrainingProgress, followed, sample_callback, save_final, summary_of
+    from fledge.stages.training import (
+        TrainingProgress,
+        followed,
+        policy_of,
+        sample_callback,
+        save_final,
+        summary_of,
+    )
     from fledge.tokens.conversations import REJECTS_NAME
     from fledge.tokens.decontaminate import load_index
     from fledge.tokens.exclude import CONTAMINATED
     from fledge.tokens.stage import EVALUATION
     from fledge.tokens.tokenizer import Tokenizer
     from fledge.train.loop import Callback
+    from fledge.train.mesh import world
     from fledge.tune.sft import run_sft, write_sft_shards
 
     config: SftConfig = context.settings
@@ -30,7 +38,8 @@ def run(context: StageContext) -> dict[str, Any]:
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])
     shards = context.out / "conversations"
     evaluation = load_index(context.run / "tokens" / EVALUATION)
-    index = write_sft_shards(conversation_files(context), tokenizer, shards, config, evaluation)
+    files = conversation_files(context)
+    index = world().once(lambda: write_sft_shards(files, tokenizer, shards, config, evaluation))
     if index["n_refused"]:
         kept = context.run / "sft" / shards.name / REJECTS_NAME
         why = ", ".join(f"{rule} {count}" for rule, count in index["refused"].items())
@@ -48,11 +57,11 @@ def run(context: StageContext) -> dict[str, Any]:
             [*callbacks, *followers],
             tell=lambda line: print(f"sft: {line}", flush=True),
         )
-    model = state.models["policy"]
-    assert isinstance(model, Decoder)
-    save_final(model, config, tokenizer, context.out, tokenizer.end)
+    if not leads():
+        return {}
+    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.end)
     return {
-        **summary_of(state, model),
+        **summary_of(state),
         "n_conversations": index["n_documents"],
         "n_refused": index["n_refused"],
         "refused": index["refused"],

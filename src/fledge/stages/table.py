@@ -48,6 +48,7 @@ class StageSpec:
     user's own ``module:function``, whose code does. ``check`` looks at the settings of all stages before the stage's
     upstream runs. ``guarded_by`` is the stage that keeps the texts of this one's files out of training. ``mends``: run
     again in its own directory it checks or rewrites every file there, so that a damaged one costs no new training.
+    ``together`` stages run in every process of several at once, all others in the first alone.
     """
 
     name: str
@@ -60,6 +61,7 @@ class StageSpec:
     check: str = ""
     guarded_by: str = ""
     mends: bool = False
+    together: bool = False
 
     def load(self) -> Callable[[StageContext], dict[str, Any]]:
         return self._function(self.function)
@@ -116,6 +118,7 @@ STAGES: tuple[StageSpec, ...] = (
         lifted={"tokens": "init"},
         input_settings=("init",),
         mends=True,
+        together=True,
     ),
     StageSpec(
         "sft",
@@ -129,6 +132,7 @@ STAGES: tuple[StageSpec, ...] = (
         needs=(("pretrain",),),
         input_settings=("conversations",),
         mends=True,
+        together=True,
     ),
     StageSpec(
         "eval",

@@ -17,6 +17,7 @@ from fledge.infer.request import GenerateRequest
 from fledge.model.decoder import Decoder
 from fledge.run.events import read_events
 from fledge.run.progress import Progress
+from fledge.run.ranks import leads
 from fledge.stages.mirror import mirrored_checkpoints
 from fledge.stages.table import StageContext
 from fledge.stages.track import tracked
@@ -34,7 +35,14 @@ SAMPLE_TOKENS = 96
 
 @contextmanager
 def followed(context: StageContext) -> Iterator[list[Callback]]:
-    """Around a training of ``context``: the callbacks of trackers and of the mirror, as far as they are asked for."""
+    """Around a training of ``context``: the callbacks of trackers and of the mirror, as far as they are asked for.
+
+    Of several processes only the first has any.
+    """
+
+    if not leads():
+        yield []
+        return
 
     def say(line: str) -> None:
         print(f"{context.stage}: {line}", flush=True)
@@ -129,9 +137,13 @@ def _pieces(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
 
 def engine_of(state: TrainState, config: TrainConfig) -> Engine:
     """An engine on the model under training; it shares the weights."""
+    return Engine(policy_of(state), context_length=config.context_length)
+
+
+def policy_of(state: TrainState) -> Decoder:
     model = state.models["policy"]
     assert isinstance(model, Decoder)
-    return Engine(model, context_length=config.context_length)
+    return model
 
 
 def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: Path, eos: int) -> None:
@@ -147,13 +159,13 @@ def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: P
     )
 
 
-def summary_of(state: TrainState, model: Decoder) -> dict[str, Any]:
+def summary_of(state: TrainState) -> dict[str, Any]:
     """The key figures of a training. A process that only found it finished has the loss from the events."""
     last = state.metrics or deque(read_events(state.events.path, "step"), maxlen=1)[0]
     return {
         "steps": state.step,
         "tokens": state.tokens,
-        "n_parameters": model.config.n_parameters,
+        "n_parameters": policy_of(state).config.n_parameters,
         "loss": last["loss"],
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "hardware": dict(vars(state.hardware)),

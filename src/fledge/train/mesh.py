@@ -6,6 +6,7 @@ import atexit
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ from fledge.types import FledgeError
 
 REPLICATE, SHARD = "replicate", "shard"
 PATIENCE = timedelta(days=7)
-"""How long a process waits for what the leader does alone, or for a slow one; hangs are the watchdog's to end."""
+"""How long a process waits for a slow one in a collective; hangs are the watchdog's to end."""
+POLL_SECONDS, LEAVE_SECONDS = 0.05, 5.0
 BROKEN = ("transport/tcp", "Connection closed", "Connection reset", "Broken pipe", "NCCL")
 
 
@@ -61,7 +63,7 @@ class World:
             return work()
         key = f"result/{next(self._results)}"
         if not self.leads:
-            told = self._read(key)
+            told = self._awaited(key)
             if "result" not in told:
                 raise EndedElsewhere(told=True)
             return told["result"]
@@ -80,12 +82,14 @@ class World:
 
     def orders(self) -> Iterator[dict[str, Any]]:
         """What the leader orders, until there is nothing more."""
-        while (order := self._read(f"order/{next(self._orders)}")) is not None:
+        while (order := self._awaited(f"order/{next(self._orders)}")) is not None:
             yield order
+        self.store.add("left", 1)
 
-    def _read(self, key: str) -> Any:
+    def _awaited(self, key: str) -> Any:
         try:
-            self.store.wait([key], PATIENCE)
+            while not self.store.check([key]):
+                time.sleep(POLL_SECONDS)
             return json.loads(self.store.get(key))
         except RuntimeError as error:
             raise EndedElsewhere() from error
@@ -124,10 +128,12 @@ class World:
             return False
 
     def end(self) -> None:
-        """The leader says that it ends, so that what the others meet then is no news."""
-        if self.store is not None and self.leads:
-            self.store.set("ended", "1")
-            self.order(None)
+        """The leader says that it ends and gives the others a moment to leave: what they meet then is no news."""
+        self.store.set("ended", "1")
+        self.order(None)
+        end = time.monotonic() + LEAVE_SECONDS
+        while self.store.add("left", 0) < self.size - 1 and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
 
 
 @cache
