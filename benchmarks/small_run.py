@@ -233,6 +233,11 @@ class Round:
                 raise Lost(f"a traceback: {process.text[process.text.index('Traceback') :][-600:]}")
         wanted, found = self.reference.outputs, outputs(self.run)
         found = {name: digest for name, digest in found.items() if "/damaged-" not in name}
+        # a stop saves, and so moves which of the newest checkpoints are kept; the last one must be there
+        kept = {checkpoint_of(name) for name in found} & {checkpoint_of(name) for name in wanted}
+        for stage in self.reference.trained:
+            kept.add(checkpoint_of(max(name for name in wanted if name.startswith(f"{stage}/checkpoints/step-"))))
+        wanted, found = ({n: sha for n, sha in each.items() if checkpoint_of(n) in kept} for each in (wanted, found))
         differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         if differing:
             raise Lost(f"{len(differing)} files differ: {', '.join(differing[:4])}")
@@ -258,6 +263,12 @@ def last_step(run: Path, stage: str) -> int:
 def checkpoints(run: Path, stage: str) -> list[Path]:
     """The directories of whole names, newest first."""
     return sorted((run / stage / "checkpoints").glob("step-*"), reverse=True)
+
+
+def checkpoint_of(name: str) -> str:
+    """The checkpoint that an output lies in; "" for all others."""
+    parts = name.split("/")
+    return "/".join(parts[:3]) if parts[1:2] == ["checkpoints"] else ""
 
 
 def newest_whole(run: Path, stage: str) -> int:
