@@ -51,19 +51,20 @@ class Suite:
         self.recipe = write_small_recipe(folder / "recipe")
         self._lock, self._made = threading.Lock(), dict[str, Reference]()
 
-    def reference(self, poison: str = "") -> Reference:
+    def reference(self, poison: str = "", processes: int = 1) -> Reference:
         with self._lock:
-            if poison not in self._made:
+            key = f"{poison} {processes}"
+            if key not in self._made:
                 home = self.folder / f"reference-{len(self._made)}"
                 home.mkdir()
-                self._made[poison] = Reference(self.recipe, home, self.words, poison).make()
-            return self._made[poison]
+                self._made[key] = Reference(self.recipe, home, self.words, poison, processes).make()
+            return self._made[key]
 
     def strike(self, number: int, name: str) -> Outcome:
         """One round, with a chance of its own; its directory stays only where it is lost."""
         fault, began = FAULTS[name], time.monotonic()
         round_ = Round(
-            self.reference(fault.poison),
+            self.reference(fault.poison, fault.processes),
             self.folder / f"round-{number}",
             random.Random(f"{self.seed} {number} {name}"),
         )

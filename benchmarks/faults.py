@@ -27,10 +27,11 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """``strike`` harms a run and lets it end; with ``poison`` the undisturbed run has that one too."""
+    """``strike`` harms a run and lets it end; the undisturbed run has the same ``poison`` and ``processes``."""
 
     strike: Callable[[Round], None]
     poison: str = ""
+    processes: int = 1
 
 
 def sigkill(round_: Round) -> None:
@@ -217,6 +218,19 @@ def one_nan(round_: Round) -> None:
         round_.again(r"^pretrain: step 41: loss or gradient is no number; the step is passed over$", poison=NAN_ONCE)
 
 
+def dead_process(round_: Round) -> None:
+    """One of two processes that train together is killed: the other ends soon and says so."""
+    round_.prepare()
+    process, _ = round_.start_until_step()
+    team = [process, *process.partners]
+    victim = round_.chance.choice(team)
+    victim.kill_alone()
+    for each in team:
+        if each is not victim and each.wait() != 0:
+            round_.ends(each, 2, r"^fledge: error: another process of this training ended; run the same command again")
+    round_.again()
+
+
 def listed(folder: Path) -> list[str]:
     try:
         return [path.name for path in folder.iterdir()]
@@ -253,4 +267,5 @@ FAULTS = {
     "shard gone": Fault(shard_gone),
     "NaN in three batches": Fault(nan_batches),
     "NaN in one batch": Fault(one_nan, NAN_ONCE),
+    "dead process of two": Fault(dead_process, processes=2),
 }

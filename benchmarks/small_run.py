@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,14 +53,16 @@ def write_small_recipe(folder: Path) -> Path:
 
 @dataclass
 class Process:
-    """One ``fledge run`` as a child process, with all that it tells in ``log``."""
+    """One ``fledge run`` as a child process, with all that it tells in ``log``; ``partners`` train with it."""
 
     popen: subprocess.Popen[bytes]
     log: Path
+    partners: list[Process] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        """What it told, and after that what its partners did."""
+        return "\n".join(each.log.read_text(encoding="utf-8", errors="replace") for each in (self, *self.partners))
 
     def ended(self) -> bool:
         return self.popen.poll() is not None
@@ -73,7 +76,11 @@ class Process:
             raise Lost(f"hung for {SECONDS_TO_END} s") from None
 
     def kill(self) -> None:
-        """SIGKILL for it and every worker of its own."""
+        """SIGKILL for it and every worker of its own, and for its partners."""
+        for each in (self, *self.partners):
+            each.kill_alone()
+
+    def kill_alone(self) -> None:
         if not self.ended():
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
@@ -83,25 +90,37 @@ class Process:
             self.popen.send_signal(number)
 
 
-def begin(recipe: Path, out: Path, log: Path, words: Sequence[str], *, poison: str = "", **options: Any) -> Process:
+def begin(
+    recipe: Path, out: Path, log: Path, words: Sequence[str], *, poison: str = "", processes: int = 1, **options: Any
+) -> Process:
     """Start the command as the leader of its own process group, on one thread.
 
     ``poison`` (``pretrain:40:3``) goes through ``poisoned.py``, which puts a NaN into the batches of those steps.
+    ``processes`` train together, started as ``torchrun`` would start them but without it, so that each is alone.
     """
     program = [str(HERE / "poisoned.py"), poison] if poison else ["-m", "fledge"]
     command = [sys.executable, *program, "run", str(recipe), "--out", str(out), *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "FLEDGE_DEBUG": ""}
-    with open(log, "wb") as file:
-        popen = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=file,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env=environment,
-            **options,
-        )
-    return Process(popen, log)
+    if processes > 1:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        environment |= {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    made = []
+    for rank in range(processes):
+        here = log.with_suffix(f".{rank}.txt") if rank else log
+        with open(here, "wb") as file:
+            popen = subprocess.Popen(
+                command,
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env=environment | ({"RANK": str(rank), "LOCAL_RANK": str(rank)} if processes > 1 else {}),
+                **options,
+            )
+        made.append(Process(popen, here))
+    return Process(made[0].popen, made[0].log, made[1:])
 
 
 @dataclass
@@ -112,12 +131,14 @@ class Reference:
     folder: Path
     words: tuple[str, ...] = ()
     poison: str = ""
+    processes: int = 1
     seconds: float = field(default=0.0, init=False)
 
     def make(self) -> Reference:
         """Run it once."""
         began = time.monotonic()
-        process = begin(self.recipe, self.run, self.folder / "calm.log", self.words, poison=self.poison)
+        how: dict[str, Any] = {"poison": self.poison, "processes": self.processes}
+        process = begin(self.recipe, self.run, self.folder / "calm.log", self.words, **how)
         if process.wait() != 0:
             raise SystemExit(f"the undisturbed run failed:\n{process.text}")
         self.seconds = time.monotonic() - began
@@ -168,6 +189,7 @@ class Round:
 
     def start(self, **options: Any) -> Process:
         log = self.folder / f"log-{len(self.processes)}.txt"
+        options.setdefault("processes", self.reference.processes)
         self.processes.append(begin(self.reference.recipe, self.run, log, self.reference.words, **options))
         return self.processes[-1]
 
@@ -233,6 +255,11 @@ class Round:
                 raise Lost(f"a traceback: {process.text[process.text.index('Traceback') :][-600:]}")
         wanted, found = self.reference.outputs, outputs(self.run)
         found = {name: digest for name, digest in found.items() if "/damaged-" not in name}
+        # a stop saves, and so moves which of the newest checkpoints are kept; the last one must be there
+        kept = {checkpoint_of(name) for name in found} & {checkpoint_of(name) for name in wanted}
+        for stage in self.reference.trained:
+            kept.add(checkpoint_of(max(name for name in wanted if name.startswith(f"{stage}/checkpoints/step-"))))
+        wanted, found = ({n: sha for n, sha in each.items() if checkpoint_of(n) in kept} for each in (wanted, found))
         differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
         if differing:
             raise Lost(f"{len(differing)} files differ: {', '.join(differing[:4])}")
@@ -258,6 +285,12 @@ def last_step(run: Path, stage: str) -> int:
 def checkpoints(run: Path, stage: str) -> list[Path]:
     """The directories of whole names, newest first."""
     return sorted((run / stage / "checkpoints").glob("step-*"), reverse=True)
+
+
+def checkpoint_of(name: str) -> str:
+    """The checkpoint that an output lies in; "" for all others."""
+    parts = name.split("/")
+    return "/".join(parts[:3]) if parts[1:2] == ["checkpoints"] else ""
 
 
 def newest_whole(run: Path, stage: str) -> int:

@@ -35,7 +35,8 @@ def test_a_run_that_ends_otherwise_is_a_lost_round(tmp_path):
         sys.path.pop(0)
     calm = tmp_path / "calm"
     for run in (calm, tmp_path / "round" / "run"):
-        (run / "pretrain").mkdir(parents=True)
+        (run / "pretrain" / "checkpoints" / "step-00000001").mkdir(parents=True)
+        (run / "pretrain" / "checkpoints" / "step-00000001" / "model.safetensors").write_bytes(b"at one")
         (run / "pretrain" / "model.safetensors").write_bytes(b"weights")
         (run / "pretrain" / "events.jsonl").write_text('{"kind": "step", "step": 1, "loss": 2.0}\n', encoding="utf-8")
     reference = small_run.Reference(tmp_path / "recipe.toml", tmp_path)
@@ -44,13 +45,21 @@ def test_a_run_that_ends_otherwise_is_a_lost_round(tmp_path):
     round_.check()
     for name, harm in {
         "model.safetensors": b"weighty",
+        "checkpoints/step-00000001/model.safetensors": b"at two",
         "events.jsonl": b'{"kind": "step", "step": 1, "loss": 2.5}\n',
         ".partial-7-model": b"",
     }.items():
-        path = round_.run / "pretrain" / name
+        path = round_.run.joinpath("pretrain", name)
         before = path.read_bytes() if path.exists() else None
         path.write_bytes(harm)
         with pytest.raises(small_run.Lost):
             round_.check()
         path.unlink() if before is None else path.write_bytes(before)
     round_.check()
+    stopped = round_.run / "pretrain" / "checkpoints" / "step-00000000"
+    stopped.mkdir()
+    (stopped / "model.safetensors").write_bytes(b"saved by a stop")
+    round_.check()
+    (round_.run / "pretrain" / "checkpoints" / "step-00000001" / "model.safetensors").unlink()
+    with pytest.raises(small_run.Lost, match="1 files differ"):
+        round_.check()

@@ -310,9 +310,20 @@ def test_a_loss_that_stays_no_number_stops_and_leaves_the_good_weights(tmp_path)
         assert all(torch.isfinite(tensor).all() for tensor in saved["model.safetensors"].values())
 
 
-def test_one_bad_step_is_passed_over(tmp_path):
-    state = helper.train(tmp_path, 10, source=Poisoned(4, 4))
+def test_one_bad_step_is_passed_over_and_told(tmp_path):
+    told = []
+    state = helper.train(tmp_path, 10, source=Poisoned(4, 4), tell=told.append)
     assert np.isfinite(state.metrics["loss"])
+    assert "step 5: loss or gradient is no number; the step is passed over" in told
+
+
+def test_no_checkpoint_keeps_a_step_that_was_passed_over_before_the_end_of_training(tmp_path):
+    whole, spoilt = tmp_path / "whole", tmp_path / "spoilt"
+    wanted = helper.train(whole, 12, checkpoint_every=1).metrics["loss"]
+    with pytest.raises(FledgeError, match="3 steps running"):
+        helper.train(spoilt, 12, source=Poisoned(6), checkpoint_every=1)
+    assert max(checkpoint_steps(spoilt / "checkpoints")) == 6
+    assert helper.train(spoilt, 12, checkpoint_every=1).metrics["loss"] == wanted
 
 
 class Masked(helper.CountingSource):

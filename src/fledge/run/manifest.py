@@ -19,6 +19,9 @@ MANIFEST_NAME = "manifest.json"
 SETTINGS_NAME = "settings.json"
 EVENTS_NAME = "events.jsonl"
 CHECKPOINTS = "checkpoints"
+TRACKERS_NAME = "trackers.json"
+NO_OUTPUTS = {MANIFEST_NAME, SETTINGS_NAME, EVENTS_NAME, TRACKERS_NAME, CHECKPOINTS, "tensorboard", "wandb"}
+"""Files and directories of a stage that are not what it makes."""
 MANIFEST_VERSION = 1
 
 
@@ -85,16 +88,17 @@ def hash_file(path: Path, before: FileHash | None = None) -> FileHash:
 def hash_outputs(directory: Path) -> dict[str, FileHash]:
     """Every output file of a stage by its path with forward slashes.
 
-    The stage's own records are left out, and checkpoints, which carry their own checksums: whoever removes old ones to
-    free the disk has lost no result.
+    The stage's own records are left out, those of trackers, and checkpoints, which carry their own checksums: whoever
+    removes old ones to free the disk has lost no result.
     """
-    records = {MANIFEST_NAME, SETTINGS_NAME, EVENTS_NAME}
     names = {
         path.relative_to(directory).as_posix(): path
         for path in directory.rglob("*")
-        if path.is_file() and TEMPORARY not in path.as_posix() and path.relative_to(directory).parts[0] != CHECKPOINTS
+        if path.is_file()
+        and TEMPORARY not in path.as_posix()
+        and path.relative_to(directory).parts[0] not in NO_OUTPUTS
     }
-    return {name: hash_file(names[name]) for name in sorted(names) if name not in records}
+    return {name: hash_file(names[name]) for name in sorted(names)}
 
 
 def damaged_outputs(directory: Path, manifest: Manifest, *, thorough: bool = False) -> list[str]:

@@ -80,17 +80,17 @@ class Store:
                     self._files.pipe_file(path, content)
                 else:
                     self._files.put_file(str(content), path)
-                if (there := self._size(path)) != wanted[file].n_bytes:
-                    raise FledgeError(
-                        f"holds {there} bytes after {wanted[file].n_bytes} were written",
-                        where=self._shown(name, file),
-                        fix="run the same command again",
-                    )
             for path in self._listed(name):
                 if self._relative(name, path) not in wanted:
                     self._files.rm_file(path)
             body = {"version": MARKER_VERSION, "files": {file: asdict(entry) for file, entry in wanted.items()}}
             self._files.pipe_file(self._path(name, MARKER), json.dumps(body, indent=1).encode())
+        if self.committed(name) != wanted:
+            raise FledgeError(
+                "does not hold what was written there just now",
+                where=self._shown(name),
+                fix="run the same command again",
+            )
 
     def committed(self, name: str) -> dict[str, StoredFile] | None:
         """The files of a directory whose marker is there and whose sizes agree with it, else None."""

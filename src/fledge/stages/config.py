@@ -17,7 +17,7 @@ class TrackConfig:
 
     to: tuple[Tracker, ...] = setting((), "trackers: trackio, wandb, tensorboard, any number of them")
     project: str = setting("", "project in the tracker; the recipe's name if empty")
-    every: int = setting(1, "steps between points of a curve")
+    every: int = setting(1, "steps between deliveries to the trackers; no point is left out")
 
     def __post_init__(self) -> None:
         if self.every < 1:

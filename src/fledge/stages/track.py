@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fledge.run.files import read_json, write_json
-from fledge.run.manifest import EVENTS_NAME
+from fledge.run.manifest import EVENTS_NAME, TRACKERS_NAME
 from fledge.stages.config import TrackConfig
 from fledge.stages.table import StageContext
 from fledge.types import FledgeError
 
-RUNS_NAME = "trackers.json"
-"""Which run of each tracker is this stage's, so that a resumed training continues it."""
 PACKAGES = {"trackio": "trackio", "wandb": "wandb", "tensorboard": "tensorboard"}
 Say = Callable[[str], None]
 
@@ -84,7 +82,8 @@ class Follower:
             self._safely(name, lambda tracker: tracker.close())
 
     def _begin(self, resumed_after: int) -> None:
-        path = self.directory / RUNS_NAME
+        """Take up each tracker's own run of this stage, so that a resumed training continues it."""
+        path = self.directory / TRACKERS_NAME
         runs: dict[str, str] = read_json(path) if path.exists() else {}
         for name in self._wanted:
             known = name in runs
