@@ -33,14 +33,24 @@ def environment() -> dict[str, str]:
 
 def test_a_real_run_times_fledge_and_names_the_peers_that_are_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "speed.py"), "--shapes", "tiny", "--rounds", "2", "--steps", "2"]
-    command += ["--only", "fledge, default", "nanogpt, fp32", "transformers, fp32", "--threads", "1"]
-    command += ["--peers-python", sys.executable, "--json", str(tmp_path / "out.json"), "--fledge", *QUICK]
+    command += ["--only", "fledge, default", "nanogpt, fp32", "transformers, fp32", "litgpt, fp32"]
+    command += [
+        "--threads",
+        "1",
+        "--peers-python",
+        sys.executable,
+        "--json",
+        str(tmp_path / "out.json"),
+        "--fledge",
+        *QUICK,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment()}, timeout=280)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out.json").read_text())["shapes"]["tiny"]
     rows = {row["name"]: row for row in found["rows"]}
     fledge, transformers = rows["fledge, default"], rows["transformers, fp32 default"]
     assert rows["nanogpt, fp32 default"]["error"] == "no --nanogpt was given"
+    assert rows["litgpt, fp32 default"]["error"] == f"{sys.executable} has no litgpt"
     # the same function, so the same parameters; and steps of both rounds
     assert fledge["n_parameters"] == transformers["n_parameters"] > 0
     assert fledge["n_steps"] == transformers["n_steps"] == 4
