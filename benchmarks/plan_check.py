@@ -24,21 +24,21 @@ from peers.fledge_ import settings_of
 from peers.task import Shape, Task
 from speed import rate
 
-from fledge.stages.resources import PROCESS_BYTES, memory
+from fledge.stages.resources import memory_here
 
 
 def compared(task: Task, turn: Turn) -> dict[str, Any]:
     """Foretold and measured of one training, with their ratios (foretold / measured)."""
-    model = settings_of(task).model_config(task.shape.vocab_size)
+    config = settings_of(task)
+    model = config.model_config(task.shape.vocab_size)
     hardware = turn.hardware
-    parts = memory(
+    parts = memory_here(
         model,
-        task.shape.context,
+        config,
         hardware["micro_batch_rows"],
         compute_bytes=2 if hardware["precision"] == "bf16" else 4,
         keeps_pattern=hardware["attention"] == "products",
         compiled=hardware["compile"],
-        process=PROCESS_BYTES,
     )
     speed = rate(task.shape, turn)
     return {

@@ -19,8 +19,9 @@ from fledge.run.settings import load
 from fledge.tokens.shards import open_shards
 from fledge.tokens.source import RowSource
 from fledge.train.config import PretrainConfig
+from fledge.train.cross_entropy import cross_entropy
 from fledge.train.loop import Trainer, TrainState
-from fledge.train.objective import TokenCrossEntropy, cross_entropy
+from fledge.train.objective import TokenCrossEntropy
 from fledge.types import Batch
 
 MEAN_DOCUMENT = 120
@@ -101,7 +102,7 @@ class PlainAdamW:
 class AdamWTrainer(Trainer):
     """The loop with that optimizer in place of Fledge's; it can be timed, not resumed."""
 
-    def _build(self, models: Any, hardware: Any) -> Any:
+    def _build(self, models: Any, *others: Any) -> Any:
         return PlainAdamW(models["policy"])
 
 
@@ -157,4 +158,5 @@ def learn(
 
     with tempfile.TemporaryDirectory() as directory:
         trainer = Trainer(config, Path(directory), n_steps=n_steps, tell=print)
-        trainer.fit({"policy": model}, source, TokenCrossEntropy(config.z_loss), [after_step])
+        objective = TokenCrossEntropy(config.z_loss, config.balance_loss if model.config.n_experts else 0.0)
+        trainer.fit({"policy": model}, source, objective, [after_step])
