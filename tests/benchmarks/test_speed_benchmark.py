@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fledge.stages.page import to_markdown
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 QUICK = ["compile=off", "precision=fp32"]
 
@@ -96,6 +98,10 @@ def test_ratios_are_those_of_one_round_to_the_fastest_and_the_leanest() -> None:
     assert best["memory_ratio_to_leanest"] == pytest.approx(90 / 40)
     assert (levers["family"], levers["speed_ratio"]) == ("best with levers", pytest.approx(0.5))
     assert any("2.50 ×" in line for line in speed.table(found))
+    kept = {"command": "make bench", "machine": {"cores": 2}, "shapes": {"tiny": found}}
+    page = to_markdown("Results", "", [load("results").speed_section("Speed", "Words.", kept)])
+    assert "| fledge, default | litgpt, bf16, compiled | 2.50 | 2.00, 3.00 | 2.25 |" in page
+    assert "| nanochat, fp32 default | no --nanochat was given |" in page
 
 
 def test_levers_of_this_process_reach_no_contestant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fledge.stages.page import to_markdown
 from fledge.tokens.tokenizer import Tokenizer
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -100,6 +101,11 @@ def test_best_fit_rows_begin_with_a_document_and_cut_only_the_last(lengths: list
             assert row[start + 1 : end] == list(range(row[start + 1], row[start + 1] + end - start - 1))
 
 
+def test_best_fit_takes_the_longest_document_that_fits() -> None:
+    row, _ = next(load("peers.loaders").best_fit(stream_of([4, 9, 6]), 2, 13, seed=0))
+    assert np.flatnonzero(row == 0).tolist() == [0, 9]
+
+
 def test_heldout_rows_cover_the_text_and_count_its_bytes(tokenizer: Tokenizer, tmp_path: Path) -> None:
     text = "the dog ran to the cat \u00e9\u00e9 and the door " * 20
     path = tmp_path / "held.txt"
@@ -128,7 +134,8 @@ def test_the_time_to_a_target_lies_on_the_line_between_two_points() -> None:
 
 def test_a_target_is_where_the_best_peer_ends_and_every_seed_must_reach_it() -> None:
     def run(name: str, seed: int, curve: list[dict[str, Any]], first: float) -> dict[str, Any]:
-        return {"name": name, "seed": seed, "points": curve, "bits": curve[-1]["bits"], "first_seconds": first}
+        bits = curve[-1]["bits"]
+        return {"name": name, "seed": seed, "points": curve, "bits": bits, "first_seconds": first, "error": ""}
 
     runs = [
         run("fledge, default", 0, points((2.0, 50, 3.0), (4.0, 100, 1.0)), 1.0),
@@ -147,6 +154,11 @@ def test_a_target_is_where_the_best_peer_ends_and_every_seed_must_reach_it() -> 
     assert rows["fledge, default"]["tokens"] == pytest.approx(75)
     assert rows["nanochat, Muon"]["seconds"] is None  # one seed did not
     assert "litgpt, AdamW" not in rows
+    kept = {"command": "make quality", "targets": [found], "runs": runs}
+    page = to_markdown("Results", "", [load("results").quality_section("Quality", "Words.", kept)])
+    assert "| fledge, default | 1.000 | 4 | 2 | 75 |" in page
+    assert "| nanochat, Muon | 2.000 | not reached | – | – |" in page
+    assert "litgpt, AdamW: gone" in page
     (given,) = load("time_to_quality").targets(runs, {"x": "2.4"})
     assert given["bits"] == 2.4
 
