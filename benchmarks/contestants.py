@@ -196,6 +196,11 @@ def child_events(command: list[str], env: Mapping[str, str], limit: float) -> It
         yield {"event": "error", "what": f"ended with status {code}: {last[:300]}"}
 
 
+def end_on_terminate() -> None:
+    """Make SIGTERM raise SystemExit here, so that the contestant's process is ended too, as by Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 def machine() -> dict[str, Any]:
     """The processor as far as it matters to speed, and the versions of what the parent runs on."""
     flags: set[str] = set()

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contestants import PASSIVE, Contestant, Places, Turn, environment_of, machine, take_turn
+from contestants import PASSIVE, Contestant, Places, Turn, end_on_terminate, environment_of, machine, take_turn
 from peers.fledge_ import settings_of
 from peers.task import Shape, Task
 from speed import rate
@@ -59,6 +59,7 @@ def compared(task: Task, turn: Turn) -> dict[str, Any]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--depths", type=int, nargs="+", default=[1, 2, 4, 6])

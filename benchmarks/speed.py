@@ -29,7 +29,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from contestants import Contestant, Places, Turn, contestants, environment_of, machine, take_turn
+from contestants import Contestant, Places, Turn, contestants, end_on_terminate, environment_of, machine, take_turn
 from peers.task import SHAPES, Shape, Task
 
 SHORT = {"nanogpt", "litgpt"}
@@ -37,6 +37,7 @@ SHORT = {"nanogpt", "litgpt"}
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     options = parser().parse_args(words)
     began = time.perf_counter()

@@ -30,7 +30,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from contestants import PASSIVE, PEERS, REUSE, Contestant, Places, child_events, environment_of, machine
+from contestants import (
+    PASSIVE,
+    PEERS,
+    REUSE,
+    Contestant,
+    Places,
+    child_events,
+    end_on_terminate,
+    environment_of,
+    machine,
+)
 from peers.task import SHAPES, Shape, Task
 
 from fledge.run.toml_file import to_toml
@@ -49,6 +59,7 @@ TRANSFORMS = ["repair", "gutenberg@*litbank*", "schools_wikipedia@*wikispeedia*"
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     options = parser().parse_args(words)
     texts = options.text or [options.data / name for name in TEXTS]
