@@ -104,6 +104,40 @@ def test_ratios_are_those_of_one_round_to_the_fastest_and_the_leanest() -> None:
     assert "| nanochat, fp32 default | no --nanochat was given |" in page
 
 
+def test_a_short_bench_runs_what_decides_and_a_full_one_all() -> None:
+    speed, contestants, task = load("speed"), load("contestants"), load("peers.task")
+    shape = task.SHAPES["tiny"]
+    everyone = contestants.contestants({}, bf16=True)
+
+    def names(number: int, turns: list[Any], *words: str) -> list[str]:
+        options = speed.parser().parse_args(list(words))
+        done, found = list(turns), []
+        for each in everyone:
+            if speed.wanted(each, shape, number, done, options):
+                found.append(each.name)
+                seconds = {"litgpt": 1.0, "nanochat": 2.0}.get(each.peer, 3.0)
+                broken = each.peer == "transformers"
+                done.append(turn(each.name, number, [] if broken else [seconds]))
+                done[-1].error = "it broke" if broken else ""
+        turns[:] = done
+        return found
+
+    turns: list[Any] = []
+    first = names(1, turns)
+    assert [name for name in first if name.endswith("glibc reuse")] == [
+        "litgpt, bf16, compiled, glibc reuse",
+        "nanochat, bf16, compiled, glibc reuse",
+    ]
+    assert [name for name in first if name.endswith("fp32 default")] == [
+        "nanogpt, fp32 default",
+        "litgpt, fp32 default",
+    ]
+    second = [name for name in names(2, turns) if not name.startswith("fledge") and "tcmalloc" not in name]
+    assert second == ["litgpt, bf16, compiled", "litgpt, bf16, compiled, glibc reuse", "litgpt, fp32 default"]
+    assert len(names(1, [], "--full")) == len(everyone)
+    assert names(1, [], "--only", "nanochat, fp32") == ["nanochat, fp32 default"]
+
+
 def test_levers_of_this_process_reach_no_contestant(monkeypatch: pytest.MonkeyPatch) -> None:
     contestants = load("contestants")
     monkeypatch.setenv("LD_PRELOAD", "")
