@@ -70,11 +70,12 @@ class Places:
             if not clone:
                 return f"no --{peer} was given"
             return "" if Path(clone, CLONES[peer]).exists() else f"{clone} holds no {CLONES[peer]}"
+        look = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({peer!r}) is None)"
         try:
-            found = subprocess.run([self.python, "-c", f"import {peer}"], capture_output=True, text=True, timeout=300)
+            found = subprocess.run([self.python, "-c", look], capture_output=True, timeout=300)
         except OSError as error:
             return f"{self.python} does not start: {error}"
-        return "" if found.returncode == 0 else found.stderr.strip().splitlines()[-1]
+        return f"{self.python} has no {peer}" if found.returncode else ""
 
 
 def tcmalloc() -> str:
@@ -193,6 +194,11 @@ def child_events(command: list[str], env: Mapping[str, str], limit: float) -> It
     elif code:
         last = next((line.strip() for line in reversed(said) if line.strip()), "it said nothing")
         yield {"event": "error", "what": f"ended with status {code}: {last[:300]}"}
+
+
+def end_on_terminate() -> None:
+    """Make SIGTERM raise SystemExit here, so that the contestant's process is ended too, as by Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def machine() -> dict[str, Any]:

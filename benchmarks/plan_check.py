@@ -19,26 +19,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contestants import PASSIVE, Contestant, Places, Turn, environment_of, machine, take_turn
+from contestants import PASSIVE, Contestant, Places, Turn, end_on_terminate, environment_of, machine, take_turn
 from peers.fledge_ import settings_of
 from peers.task import Shape, Task
 from speed import rate
 
-from fledge.stages.resources import PROCESS_BYTES, memory
+from fledge.stages.resources import memory_here
 
 
 def compared(task: Task, turn: Turn) -> dict[str, Any]:
     """Foretold and measured of one training, with their ratios (foretold / measured)."""
-    model = settings_of(task).model_config(task.shape.vocab_size)
+    config = settings_of(task)
+    model = config.model_config(task.shape.vocab_size)
     hardware = turn.hardware
-    parts = memory(
+    parts = memory_here(
         model,
-        task.shape.context,
+        config,
         hardware["micro_batch_rows"],
         compute_bytes=2 if hardware["precision"] == "bf16" else 4,
         keeps_pattern=hardware["attention"] == "products",
         compiled=hardware["compile"],
-        process=PROCESS_BYTES,
     )
     speed = rate(task.shape, turn)
     return {
@@ -59,6 +59,7 @@ def compared(task: Task, turn: Turn) -> dict[str, Any]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--depths", type=int, nargs="+", default=[1, 2, 4, 6])

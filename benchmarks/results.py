@@ -31,6 +31,7 @@ LEAD = (
     "docs/results/*.json, and benchmarks/results.py renders this page from them. Times are of two processor cores."
 )
 ARMS = {"one": "one wording, one order", "one_shuffled": "one wording, shuffled", "five": "five wordings, shuffled"}
+QUALITY_PLOT = "time-to-quality.png"
 NOT_FIGURES = ("command", "versions")
 
 
@@ -171,6 +172,26 @@ def speed_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
     return Section(title, tuple(blocks))
 
 
+def quality_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
+    """For each held-out text: where each contestant ends, and how long it took to the target; then the curves."""
+    blocks = opening(words, kept)
+    for target in kept["targets"]:
+        blocks.append(Text(f"{target['text']}, to {target['bits']:.3f} bits per byte:"))
+        rows = []
+        for row in target["reached"]:
+            keys = ("seconds", "seconds_after_first_step", "tokens")
+            found = [row.get(key) for key in keys]
+            told = ["not reached", "–", "–"] if found[0] is None else [f"{value:,.0f}" for value in found]
+            rows.append((row["contestant"], f"{row['final_bits']:.3f}", *told))
+        header = ("", "bits per byte at the end", "seconds to the target", "after the first step", "tokens to it")
+        blocks.append(Table(header, tuple(rows)))
+    errors = sorted({(run["name"], run["error"]) for run in kept["runs"] if run["error"]})
+    blocks += [Text(f"{name}: {error}") for name, error in errors]
+    if (ROOT / "docs" / "images" / QUALITY_PLOT).exists():
+        blocks.append(Text(f"![Bits per byte against seconds and against tokens](images/{QUALITY_PLOT})"))
+    return Section(title, tuple(blocks))
+
+
 def plain_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
     """A small result file as it is: its ``figures``, or all that it holds."""
     figures = kept.get("figures") or {key: value for key, value in kept.items() if key not in NOT_FIGURES}
@@ -259,6 +280,7 @@ SECTIONS: dict[str, Render] = {
     "run": run_section,
     "wordings": wordings_section,
     "speed": speed_section,
+    "quality": quality_section,
     "plain": plain_section,
 }
 

@@ -5,9 +5,10 @@
 Two shapes: (i) 6 layers, 384 wide, context 256, vocabulary 4,096, 32 rows a step; (ii) 12 layers, 768 wide, context
 512, vocabulary 50,304, 4 rows. Each contestant is a process of its own, one at a time: its first step (which compiles)
 and its warm-up are left out, the median of the others counts. Contestants alternate in rounds, and a ratio is that of
-two medians of one round. Round 1 has everyone; the next have Fledge and the peers that lead in it, until --minutes are
-over (--full: everyone in every round, however long that takes). benchmarks/peers/README.md tells how to get the peers;
-one that is not there is a row that says so.
+two medians of one round. The short bench runs, in round 1, everyone at its best, the two fastest with the environment
+as well, and two of the fp32 defaults; in the next rounds Fledge and the leaders, until --minutes are over. --full runs
+everyone in every round, however long that takes. benchmarks/peers/README.md tells how to get the peers; one that is not
+there is a row that says so.
 
 Families: "fp32 default" is how each one's own instructions run it on a CPU; "bf16, compiled" is its best by its own
 switches; "glibc reuse" and "tcmalloc" add the environment that Fledge uses: memory that is kept instead of given back,
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import sys
@@ -29,14 +31,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from contestants import Contestant, Places, Turn, contestants, environment_of, machine, take_turn
+from contestants import Contestant, Places, Turn, contestants, end_on_terminate, environment_of, machine, take_turn
 from peers.task import SHAPES, Shape, Task
 
-SHORT = {"nanogpt", "litgpt"}
-"""The peers whose fp32 default on the large shape the short bench runs: the others' steps take ten seconds and more."""
+SHORT = ("nanogpt", "litgpt")
+"""The peers whose fp32 default the short bench runs: the fastest of them, and the others' steps take long."""
+LEVERS_SHORT = 2
+"""Of how many peers, the fastest, the short bench runs what the environment brings."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
+    end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     options = parser().parse_args(words)
     began = time.perf_counter()
@@ -44,8 +49,11 @@ def main(words: Sequence[str] | None = None) -> None:
     turns: dict[str, list[Turn]] = {name: [] for name in options.shapes}
     with tempfile.TemporaryDirectory(prefix="fledge-bench-") as folder:
         for number in range(1, options.rounds + 1):
-            for name in options.shapes:
-                run_round(SHAPES[name], number, turns[name], options, places, Path(folder), began)
+            for place, name in enumerate(options.shapes, start=1):
+                # the first round leaves each shape its part of the time
+                minutes = options.minutes * (place / len(options.shapes) if number == 1 else 1)
+                deadline = math.inf if options.full else began + 60 * minutes
+                run_round(SHAPES[name], number, turns[name], options, places, Path(folder), deadline)
     result = {
         "command": " ".join(["python", "benchmarks/speed.py", *words]),
         "machine": machine(),
@@ -82,18 +90,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_round(
-    shape: Shape, number: int, turns: list[Turn], options: Any, places: Places, folder: Path, began: float
+    shape: Shape, number: int, turns: list[Turn], options: Any, places: Places, folder: Path, deadline: float
 ) -> None:
     """One turn of each contestant that this round has; those that cannot run get one turn that says why."""
     given = dict(pair.split("=", 1) for pair in options.fledge)
-    everyone = contestants(given, bf16=options.isa == "native")
-    for contestant in chosen(everyone, shape, number, turns, options):
-        spent = time.perf_counter() - began
+    for contestant in contestants(given, bf16=options.isa == "native"):
+        if not wanted(contestant, shape, number, turns, options):
+            continue
         error = places.missing(contestant.peer) if number == 1 else ""
-        if not error and not options.full and spent > 60 * options.minutes:
+        if not error and time.perf_counter() > deadline:
             if number > 1:
                 return
-            error = f"left out: {options.minutes:g} minutes were over"
+            error = "left out: the time was over"
         if error:
             turns.append(Turn(contestant.name, number, error=error))
         else:
@@ -124,22 +132,35 @@ def one_turn(shape: Shape, contestant: Contestant, number: int, options: Any, pl
     return take_turn(task, contestant, places, number, env, options.limit)
 
 
-def chosen(everyone: list[Contestant], shape: Shape, number: int, turns: list[Turn], options: Any) -> list[Contestant]:
-    """Who runs in round ``number``: all that can, or in the later rounds of a short bench those that lead."""
-    found = [c for c in everyone if not options.only or any(word in c.name for word in options.only)]
-    failed = {turn.contestant for turn in turns if turn.error}
-    found = [c for c in found if c.name not in failed]
-    if options.full:
-        return found
-    if number == 1:
-        slow = shape.name == "ii" and not options.only
-        return [c for c in found if not (slow and c.family == "fp32 default" and c.peer not in SHORT)]
-    rates = {turn.contestant: rate(shape, turn) for turn in turns if turn.round == 1 and not turn.error}
-    leaders = {max(names, key=lambda name: rates.get(name, 0.0)) for names in families(rates).values() if names}
-    return [c for c in found if c.peer == "fledge" or c.name in leaders]
+def wanted(contestant: Contestant, shape: Shape, number: int, turns: list[Turn], options: Any) -> bool:
+    """Whether the contestant has a turn in round ``number`` after these ``turns``: all that can, if it is not short.
+
+    A short bench has in round 1 the fp32 default of few, and what the environment brings to the fastest; in the next
+    rounds it has Fledge and the leaders of the first.
+    """
+    name, peer = contestant.name, contestant.peer
+    if options.only and not any(word in name for word in options.only):
+        return False
+    if any(turn.error and turn.contestant == name for turn in turns):
+        return False
+    if options.full or peer == "fledge" or (number == 1 and options.only):
+        return True
+    ranks = {family: ranked(names, shape, turns) for family, names in families([t.contestant for t in turns]).items()}
+    if number > 1:
+        return any(names[:1] == [name] for names in ranks.values())
+    family = next(family for family, names in families([name]).items() if names)
+    if family == "fp32 default":
+        return peer in SHORT
+    return family == "best" or peer in [each.split(",")[0] for each in ranks["best"][:LEVERS_SHORT]]
 
 
-def families(names: Sequence[str] | dict[str, float]) -> dict[str, list[str]]:
+def ranked(names: Sequence[str], shape: Shape, turns: list[Turn]) -> list[str]:
+    """Those of ``names`` that ran in round 1, the fastest first."""
+    rates = {t.contestant: rate(shape, t) for t in turns if t.round == 1 and t.contestant in names and t.step_seconds}
+    return sorted(rates, key=lambda name: -rates[name])
+
+
+def families(names: Sequence[str]) -> dict[str, list[str]]:
     """Names of peers by what they are compared as: the defaults, the best of each, the best with the environment."""
     found: dict[str, list[str]] = {"fp32 default": [], "best": [], "best with levers": []}
     for name in names:

@@ -16,7 +16,10 @@ from peers.task import Shape, Task
 from fledge.model.decoder import Decoder
 from fledge.run.flags import merge_flags, parse_flags
 from fledge.run.settings import load
+from fledge.tokens.shards import open_shards
+from fledge.tokens.source import RowSource
 from fledge.train.config import PretrainConfig
+from fledge.train.cross_entropy import cross_entropy
 from fledge.train.loop import Trainer, TrainState
 from fledge.train.objective import TokenCrossEntropy
 from fledge.types import Batch
@@ -99,7 +102,7 @@ class PlainAdamW:
 class AdamWTrainer(Trainer):
     """The loop with that optimizer in place of Fledge's; it can be timed, not resumed."""
 
-    def _build(self, models: Any, hardware: Any) -> Any:
+    def _build(self, models: Any, *others: Any) -> Any:
         return PlainAdamW(models["policy"])
 
 
@@ -127,3 +130,33 @@ def train(task: Task, stepped: Callable[[float], bool], ready: Callable[[int, di
         trainer = kind(config, Path(directory), n_steps=task.n_steps, tell=print)
         with contextlib.suppress(Enough):
             trainer.fit({"policy": model}, PackedRows(task.shape, task.seed), TokenCrossEntropy(), [after_step])
+
+
+def learn(
+    task: Task,
+    after: Callable[[int, Callable[[Any, Any], Any]], None],
+    ready: Callable[[int, dict[str, Any]], None],
+) -> None:
+    """Train on the token shards of the task to its horizon; ``after`` gets each step and each token's −ln p."""
+    config = settings_of(task)
+    model = Decoder(config.model_config(task.shape.vocab_size), seed=config.seed)
+    rows = {"context": config.context_length, "batch_rows": config.batch_rows, "seed": config.seed}
+    n_steps = config.n_steps()
+    shards = {"text": open_shards(task.quality["shards"], verify=False)}
+    source = RowSource(shards, **rows, n_steps=n_steps, max_repetition=1e9)
+
+    @torch.no_grad()
+    def nats(tokens: Any, targets: Any) -> Any:
+        return cross_entropy(model(tokens), targets)[0]
+
+    def after_step(state: TrainState) -> None:
+        if state.step:
+            after(state.step, nats)
+        else:
+            chosen = {name: value for name, value in vars(state.hardware).items() if name != "reasons"}
+            ready(sum(p.numel() for p in model.parameters()), chosen)
+
+    with tempfile.TemporaryDirectory() as directory:
+        trainer = Trainer(config, Path(directory), n_steps=n_steps, tell=print)
+        objective = TokenCrossEntropy(config.z_loss, config.balance_loss if model.config.n_experts else 0.0)
+        trainer.fit({"policy": model}, source, objective, [after_step])

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fledge.stages.page import to_markdown
+
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 QUICK = ["compile=off", "precision=fp32"]
 
@@ -33,14 +35,24 @@ def environment() -> dict[str, str]:
 
 def test_a_real_run_times_fledge_and_names_the_peers_that_are_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "speed.py"), "--shapes", "tiny", "--rounds", "2", "--steps", "2"]
-    command += ["--only", "fledge, default", "nanogpt, fp32", "transformers, fp32", "--threads", "1"]
-    command += ["--peers-python", sys.executable, "--json", str(tmp_path / "out.json"), "--fledge", *QUICK]
+    command += ["--only", "fledge, default", "nanogpt, fp32", "transformers, fp32", "litgpt, fp32"]
+    command += [
+        "--threads",
+        "1",
+        "--peers-python",
+        sys.executable,
+        "--json",
+        str(tmp_path / "out.json"),
+        "--fledge",
+        *QUICK,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment()}, timeout=280)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out.json").read_text())["shapes"]["tiny"]
     rows = {row["name"]: row for row in found["rows"]}
     fledge, transformers = rows["fledge, default"], rows["transformers, fp32 default"]
     assert rows["nanogpt, fp32 default"]["error"] == "no --nanogpt was given"
+    assert rows["litgpt, fp32 default"]["error"] == f"{sys.executable} has no litgpt"
     # the same function, so the same parameters; and steps of both rounds
     assert fledge["n_parameters"] == transformers["n_parameters"] > 0
     assert fledge["n_steps"] == transformers["n_steps"] == 4
@@ -86,6 +98,44 @@ def test_ratios_are_those_of_one_round_to_the_fastest_and_the_leanest() -> None:
     assert best["memory_ratio_to_leanest"] == pytest.approx(90 / 40)
     assert (levers["family"], levers["speed_ratio"]) == ("best with levers", pytest.approx(0.5))
     assert any("2.50 ×" in line for line in speed.table(found))
+    kept = {"command": "make bench", "machine": {"cores": 2}, "shapes": {"tiny": found}}
+    page = to_markdown("Results", "", [load("results").speed_section("Speed", "Words.", kept)])
+    assert "| fledge, default | litgpt, bf16, compiled | 2.50 | 2.00, 3.00 | 2.25 |" in page
+    assert "| nanochat, fp32 default | no --nanochat was given |" in page
+
+
+def test_a_short_bench_runs_what_decides_and_a_full_one_all() -> None:
+    speed, contestants, task = load("speed"), load("contestants"), load("peers.task")
+    shape = task.SHAPES["tiny"]
+    everyone = contestants.contestants({}, bf16=True)
+
+    def names(number: int, turns: list[Any], *words: str) -> list[str]:
+        options = speed.parser().parse_args(list(words))
+        done, found = list(turns), []
+        for each in everyone:
+            if speed.wanted(each, shape, number, done, options):
+                found.append(each.name)
+                seconds = {"litgpt": 1.0, "nanochat": 2.0}.get(each.peer, 3.0)
+                broken = each.peer == "transformers"
+                done.append(turn(each.name, number, [] if broken else [seconds]))
+                done[-1].error = "it broke" if broken else ""
+        turns[:] = done
+        return found
+
+    turns: list[Any] = []
+    first = names(1, turns)
+    assert [name for name in first if name.endswith("glibc reuse")] == [
+        "litgpt, bf16, compiled, glibc reuse",
+        "nanochat, bf16, compiled, glibc reuse",
+    ]
+    assert [name for name in first if name.endswith("fp32 default")] == [
+        "nanogpt, fp32 default",
+        "litgpt, fp32 default",
+    ]
+    second = [name for name in names(2, turns) if not name.startswith("fledge") and "tcmalloc" not in name]
+    assert second == ["litgpt, bf16, compiled", "litgpt, bf16, compiled, glibc reuse", "litgpt, fp32 default"]
+    assert len(names(1, [], "--full")) == len(everyone)
+    assert names(1, [], "--only", "nanochat, fp32") == ["nanochat, fp32 default"]
 
 
 def test_levers_of_this_process_reach_no_contestant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from fledge.stages.resources import (
     USABLE,
     checkpoint_bytes,
     fit,
+    layouts,
     memory,
     n_checkpoints,
     parse_devices,
@@ -33,6 +34,7 @@ from fledge.train.checkpoint import kept_steps
 from fledge.train.config import PretrainConfig
 from fledge.types import FledgeError
 
+ALL = ("replicated", "sharded")
 ROOT = Path(__file__).parents[2]
 SMALL = ModelConfig.from_depth(3, 96, d_model=64, head_dim=16, n_heads=4)
 RECIPE = {"name": "x", "tokenizer": {"vocab_size": 4096}, "pretrain": {"depth": 12, "context_length": 1024}}
@@ -63,12 +65,43 @@ def test_states_are_what_the_module_and_its_optimizer_hold(tied: bool) -> None:
     assert checkpoint_bytes(sizes)[0] == pytest.approx(weights + held, rel=0.02)
 
 
-def test_rows_count_as_the_models_own_estimate_says() -> None:
+def test_activations_grow_with_the_rows_and_logits_only_up_to_a_chunk() -> None:
     one, five = (memory(SMALL, 32, rows) for rows in (1, 5))
     assert five.weights == one.weights
-    assert five.activations + five.logits == pytest.approx(5 * (one.activations + one.logits))
+    assert five.activations == pytest.approx(5 * one.activations)
     grown = SMALL.training_bytes(32, 5, 2, False) - SMALL.training_bytes(32, 1, 2, False)
-    assert five.total - one.total == pytest.approx(grown)
+    assert 0 < five.activations - one.activations < grown
+    wide = replace(SMALL, vocab_size=96 * 50)
+    assert memory(wide, 32, 5).activations == five.activations  # the vocabulary is the logits' affair
+    assert memory(wide, 4096, 8).logits == memory(wide, 4096, 64).logits > memory(wide, 32, 1).logits
+    assert memory(wide, 32, 1, compiled=False).logits > memory(wide, 32, 1).logits
+
+
+def test_recomputing_keeps_less_the_deeper_the_model() -> None:
+    deep = replace(SMALL, n_layers=24)
+    kept, again = (memory(deep, 512, 8, recompute=recompute).activations for recompute in (False, True))
+    assert again < kept / 5
+    state = memory(deep, 512, 8, recompute=True)
+    assert (state.weights, state.logits) == (memory(deep, 512, 8).weights, memory(deep, 512, 8).logits)
+
+
+def test_the_layout_is_the_one_that_training_takes() -> None:
+    config = PretrainConfig(depth=24, context_length=512, batch_tokens=512 * 32)
+    model = config.model_config(32_768)
+    chosen = {name: layouts(model, config, 8, DEVICES[name])[0] for name in ("L4", "H200")}
+    assert chosen == {"L4": "sharded", "H200": "replicated"}
+    assert layouts(model, replace(config, parallel="fsdp"), 8, DEVICES["H200"]) == ["sharded"]
+    assert layouts(model, replace(config, parallel="ddp"), 8, DEVICES["L4"]) == ["replicated"]
+    assert layouts(model, replace(config, parallel="fsdp"), 1, DEVICES["H200"]) == ["replicated"]
+
+
+def test_experts_that_a_token_does_not_pass_take_memory_and_no_time() -> None:
+    found = recipe(depth=4, batch_tokens=65_536, tokens=65_536 * 100, model={"n_experts": 8, "n_active_experts": 2})
+    model = found["pretrain"].model_config(4096)
+    lines = plan_text(found, "H100")
+    assert re.search(r"M parameters \(\S+M active\)", lines[0])
+    assert f"{model.flops_per_token(1024) * 65_536 * 100:.3g} " in told(lines, "FLOPs")
+    assert memory(model, 1024, 1).gradients == 4 * model.n_parameters > 4 * model.n_active_parameters
 
 
 @settings(deadline=None, max_examples=40)
@@ -79,7 +112,7 @@ def test_what_is_said_to_fit_fits_and_no_more_would(depth: int, n_devices: int, 
     found = fit(model, config, n_devices, device)
     limit = USABLE * device.memory_bytes
     if found is None:
-        assert memory(model, 512, 1, n_devices=n_devices, layout="replicated").total > limit
+        assert all(memory(model, 512, 1, n_devices=n_devices, layout=each).total > limit for each in ALL)
         return
     assert found.memory.total <= limit
     share = rows_of_each(config, n_devices)

@@ -9,11 +9,11 @@ from typing import Any
 from fledge.model.config import ModelConfig
 from fledge.run.progress import duration, quantity
 from fledge.stages.resources import (
-    PROCESS_BYTES,
     Device,
     checkpoint_bytes,
     fit,
-    memory,
+    layouts,
+    memory_here,
     n_checkpoints,
     parse_devices,
     refusal,
@@ -85,8 +85,7 @@ def _tokens(config: TrainConfig, model: ModelConfig) -> int:
 
 
 def _title(stage: str, model: ModelConfig, config: TrainConfig) -> str:
-    active = model.describe(config.context_length).get("n_active_parameters", model.n_parameters)
-    mixture = f" ({quantity(active)} active)" if active != model.n_parameters else ""
+    mixture = f" ({quantity(model.n_active_parameters)} active)" if model.n_experts else ""
     return (
         f"{stage}: {model.n_layers} layers, {model.d_model} wide, {quantity(model.n_parameters)} parameters{mixture}, "
         f"context {config.context_length}"
@@ -114,14 +113,13 @@ def _here(model: ModelConfig, config: TrainConfig, tokens: int, price: float | N
     from fledge.train.hardware import choose_hardware
 
     hardware = choose_hardware(config, model, tokens or MILLION)
-    parts = memory(
+    parts = memory_here(
         model,
-        config.context_length,
+        config,
         hardware.micro_batch_rows,
         compute_bytes=hardware.dtype.itemsize,
         keeps_pattern=hardware.attention == "products",
         compiled=hardware.compile,
-        process=PROCESS_BYTES,
     )
     seconds = hardware.seconds(tokens or MILLION)
     reached = hardware.tokens_per_second * model.flops_per_token(config.context_length) / hardware.flops_per_second
@@ -156,10 +154,15 @@ def _there(
     rate = n_devices * device.peak_flops * utilisation / model.flops_per_token(config.context_length)
     seconds = (tokens or MILLION) / rate
     of_each = config.batch_rows // n_devices
+    ways = {"replicated": "ddp", "sharded": "fsdp"}
+    by_itself = found.layout == layouts(model, config, n_devices, device)[0]
+    hint = "" if by_itself else f" (give --{stage}.parallel {ways[found.layout]})"
     each = f"{quantity(device.memory_bytes)}B, {quantity(device.peak_flops)}FLOP/s in bf16"
     return [
         _line("devices", f"{n_devices} × {device.name} ({each})"),
-        _line("layout", f"{found.layout}; {found.rows} rows at once of the {of_each} that each device takes a step"),
+        _line(
+            "layout", f"{found.layout}{hint}; {found.rows} rows at once of the {of_each} that each device takes a step"
+        ),
         _line("memory", f"{quantity(found.memory.total)}B on each: {found.memory.describe()}"),
         _line("time", f"{duration(seconds)} at {rate:,.0f} tokens/s, {utilisation:.0%} of the peak"),
         _line("price", _dollars(seconds, n_devices, device.price_per_hour if price is None else price)),

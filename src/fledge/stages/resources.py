@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fledge.model.config import ModelConfig
 from fledge.run.progress import quantity
-from fledge.train.config import TrainConfig
+from fledge.train.config import TrainConfig, chunk_tokens
 from fledge.types import FledgeError
 
 Layout = Literal["replicated", "sharded"]
-LAYOUTS: tuple[Layout, ...] = ("replicated", "sharded")
 USABLE = 0.9
 """Share of a device's memory that tensors get: the rest is the driver's, the libraries' and lost between buffers."""
 MOST_DEVICES = 4096
 FLOAT32, COMPUTE = 4, 2
 PROCESS_BYTES = 600e6
 """What a process of two threads holds on a CPU without any model: Python, torch, and what the probe leaves."""
-EAGER_LOGIT_BYTES = 12
-"""What the loss holds of each logit beyond the compiled one: gradients of its normaliser and its target, their sum."""
+LOGIT_BYTES = {True: 10, False: 24}
+"""What the loss holds of each logit of a chunk, compiled or not: probabilities, gradients, and what lies between."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,18 @@ DEVICES = {
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on one device while it trains on some rows at once; ``process`` is what it holds without a model."""
+    """Bytes on one device while it trains on some rows at once.
+
+    ``checkpoint`` is the copy that is written in the background, ``process`` what there is without a model; both count
+    on a CPU alone.
+    """
 
     weights: float
     gradients: float
     optimizer: float
     activations: float
     logits: float
+    checkpoint: float = 0.0
     process: float = 0.0
 
     @property
@@ -111,31 +115,53 @@ def memory(
     compute_bytes: int = COMPUTE,
     keeps_pattern: bool = False,
     compiled: bool = True,
-    process: float = 0.0,
+    recompute: bool = False,
 ) -> Memory:
     """Memory on each of ``n_devices`` to train on ``rows`` rows at once.
 
-    Masters and gradients are float32; the optimizer holds one float32 a parameter of the blocks (Muon's momentum) and
-    two of the rest (AdamW). With ``compute_bytes`` = 2 the matrices are there in bfloat16 as well. Sharded (FSDP,
-    arXiv 2304.11277) each device keeps its share of all that, and whole what is being computed: embeddings and head,
-    and two blocks, of which one is fetched while the other works. Activations are those of
-    :meth:`ModelConfig.training_bytes`, which grow with the rows, logits among them.
+    Masters and gradients are float32; the optimizer holds one float32 a parameter of the blocks (Muon's momentum, each
+    matrix's at its owner alone) and two of the rest (AdamW). With ``compute_bytes`` = 2 the matrices are there in
+    bfloat16 as well. Sharded (FSDP, arXiv 2304.11277) each device keeps its share of all that, and whole what is being
+    computed: embeddings and head, and two blocks, of which one is fetched while the other works. Activations are those
+    of :meth:`ModelConfig.training_bytes`, less the logits that it counts: the loss holds a chunk of them at a time.
+    With ``recompute`` they are the input of each block and what one block needs.
     """
     outside = model.vocab_size * model.d_model * (1 if model.tie_embeddings else 2)
     inside = model.n_parameters - outside
-    whole = 1.0 if layout == "replicated" else 1.0 / n_devices
-    casts = 0 if compute_bytes == FLOAT32 else compute_bytes
-    gathered = 0.0 if layout == "replicated" else FLOAT32 * (outside + 2 * inside / model.n_layers)
+    tokens = rows * context
     of_one, of_two = (model.training_bytes(context, n * rows, compute_bytes, keeps_pattern) for n in (1, 2))
-    logits = rows * context * model.vocab_size * (FLOAT32 + compute_bytes)
+    activations = float(of_two - of_one) - tokens * model.vocab_size * (FLOAT32 + compute_bytes)
+    if recompute:
+        activations = activations / model.n_layers + tokens * model.n_layers * model.d_model * compute_bytes
+    casts = compute_bytes * inside if compute_bytes < FLOAT32 else 0.0
+    whole = 1.0
+    if layout == "sharded":
+        whole = 1.0 / n_devices
+        casts = FLOAT32 * outside + 2 * compute_bytes * inside / model.n_layers
     return Memory(
-        weights=whole * model.n_parameters * FLOAT32 + gathered + whole * casts * inside,
+        weights=whole * model.n_parameters * FLOAT32 + casts,
         gradients=whole * model.n_parameters * FLOAT32,
-        optimizer=whole * (FLOAT32 * inside + 2 * FLOAT32 * outside),
-        activations=of_two - of_one - logits,
-        logits=logits + (0 if compiled else rows * context * model.vocab_size * EAGER_LOGIT_BYTES),
-        process=process,
+        optimizer=FLOAT32 * inside / n_devices + whole * 2 * FLOAT32 * outside,
+        activations=activations,
+        logits=min(tokens, chunk_tokens(model.vocab_size)) * model.vocab_size * LOGIT_BYTES[compiled],
     )
+
+
+def memory_here(
+    model: ModelConfig, config: TrainConfig, rows: int, *, compute_bytes: int, keeps_pattern: bool, compiled: bool
+) -> Memory:
+    """Memory of a whole process that trains on this CPU."""
+    parts = memory(
+        model,
+        config.context_length,
+        rows,
+        compute_bytes=compute_bytes,
+        keeps_pattern=keeps_pattern,
+        compiled=compiled,
+        recompute=config.recompute,
+    )
+    copied = config.background_checkpoints and (config.checkpoint_every or config.log_spaced_checkpoints)
+    return replace(parts, checkpoint=float(model.checkpoint_bytes) if copied else 0.0, process=PROCESS_BYTES)
 
 
 def rows_of_each(config: TrainConfig, n_devices: int) -> int:
@@ -149,15 +175,22 @@ def rows_of_each(config: TrainConfig, n_devices: int) -> int:
     return config.batch_rows // n_devices
 
 
-def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device) -> Fit | None:
-    """The first layout that fits, with the most rows at once that do; None where one row is too much for any.
+def layouts(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device) -> list[Layout]:
+    """The layouts that ``config.parallel`` allows, first the one that training would choose by itself."""
+    if n_devices == 1:
+        return ["replicated"]
+    if config.parallel != "auto":
+        return ["replicated" if config.parallel == "ddp" else "sharded"]
+    whole = 16 * model.n_parameters <= device.memory_bytes / 2
+    return ["replicated", "sharded"] if whole else ["sharded", "replicated"]
 
-    Replicated comes first: it sends the least.
-    """
+
+def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device) -> Fit | None:
+    """The first layout that fits, with the most rows at once that do; None where one row is too much for each."""
     share = rows_of_each(config, n_devices)
     compute_bytes = FLOAT32 if config.precision == "fp32" else COMPUTE
     wanted = [config.micro_batch_rows] if config.micro_batch_rows else range(share, 0, -1)
-    for layout in LAYOUTS if n_devices > 1 else LAYOUTS[:1]:
+    for layout in layouts(model, config, n_devices, device):
         for rows in wanted:
             if share % rows == 0:
                 found = memory(
@@ -168,6 +201,7 @@ def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device)
                     layout=layout,
                     compute_bytes=compute_bytes,
                     keeps_pattern=config.attention == "products",
+                    recompute=config.recompute,
                 )
                 if found.total <= USABLE * device.memory_bytes:
                     return Fit(layout, rows, found)
@@ -176,8 +210,8 @@ def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device)
 
 def refusal(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device, where: str) -> FledgeError:
     """Why nothing fits, and the fewest of these devices and the other devices that would."""
-    layout: Layout = "sharded" if n_devices > 1 else "replicated"
-    one = memory(model, config.context_length, 1, n_devices=n_devices, layout=layout)
+    layout = layouts(model, config, n_devices, device)[-1]
+    one = memory(model, config.context_length, 1, n_devices=n_devices, layout=layout, recompute=config.recompute)
     more = [2**k for k in range(1, 13) if 2**k > n_devices and config.batch_rows % 2**k == 0]
     enough = next((n for n in more if fit(model, config, n, device)), 0)
     others = [
@@ -198,9 +232,7 @@ def refusal(model: ModelConfig, config: TrainConfig, n_devices: int, device: Dev
 
 def checkpoint_bytes(model: ModelConfig) -> tuple[float, float]:
     """Bytes of one checkpoint (masters and optimizer) and of the model at the end (masters), in float32."""
-    state = memory(model, 1, 1)
-    weights = FLOAT32 * model.n_parameters
-    return weights + state.optimizer, weights
+    return float(model.checkpoint_bytes), float(FLOAT32 * model.n_parameters)
 
 
 def n_checkpoints(config: TrainConfig, n_steps: int) -> int:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MIN_CHUNK_TOKENS = 512
-CHUNK_LOGITS = 2**23
+from fledge.train.config import chunk_tokens
 
 
 def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
@@ -16,11 +15,6 @@ def cross_entropy(logits_BTV: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tenso
     logits = logits_BTV.float()
     log_normaliser = logits.logsumexp(dim=-1)
     return log_normaliser - logits.gather(-1, targets_BT[..., None]).squeeze(-1), log_normaliser
-
-
-def chunk_tokens(vocab_size: int) -> int:
-    """Tokens whose logits are held at once: 8 million logits, of 512 tokens at least."""
-    return max(MIN_CHUNK_TOKENS, CHUNK_LOGITS // vocab_size)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
