@@ -37,7 +37,12 @@ from fledge.types import FledgeError
 ALL = ("replicated", "sharded")
 ROOT = Path(__file__).parents[2]
 SMALL = ModelConfig.from_depth(3, 96, d_model=64, head_dim=16, n_heads=4)
-RECIPE = {"name": "x", "tokenizer": {"vocab_size": 4096}, "pretrain": {"depth": 12, "context_length": 1024}}
+RECIPE = {
+    "name": "x",
+    "tokenizer": {"vocab_size": 4096},
+    "tokens": {},
+    "pretrain": {"depth": 12, "context_length": 1024},
+}
 
 
 def recipe(**pretrain):
