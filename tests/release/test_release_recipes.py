@@ -49,13 +49,17 @@ def chats(folder: Path) -> Path:
 
 
 def test_an_imported_model_is_tuned_as_it_is(imported, tmp_path, capfd):
+    (tmp_path / "unseen.txt").write_text("the cat sat on the door\n\nthe dog ran to the mat\n")
     recipe = tmp_path / "tuned.toml"
     recipe.write_text(
         f'name = "tuned"\n[tokenizer]\npath = "{imported}"\n[pretrain]\ninit = "{imported}"\n{TRAINING}'
         f'[sft]\nconversations = ["{chats(tmp_path)}"]\ntokens = 4096\n{TRAINING}[eval]\ntasks = []\n'
+        f'perplexity = ["{tmp_path / "unseen.txt"}"]\n'
     )
     run = tmp_path / "run"
     assert main(["run", str(recipe), "--out", str(run)]) == 0, capfd.readouterr().err
+    measured = json.loads((run / "eval/results.json").read_text())["bits_per_byte"]
+    assert [text["name"] for text in measured] == ["unseen.txt"] and measured[0]["bits_per_byte"] > 0
     base, _, _ = load_engine(run / "pretrain")
     before, _, _ = load_engine(imported)
     ids = torch.arange(20)[None]
@@ -80,6 +84,14 @@ def test_an_imported_model_is_tuned_as_it_is(imported, tmp_path, capfd):
     out = capfd.readouterr()
     assert "Traceback" not in out.err
     assert "tuned on conversations" in (tmp_path / "hf/README.md").read_text()
+
+
+def test_an_imported_model_talks_by_the_commands(imported, capfd):
+    assert main(["chat", str(imported), "--max-tokens", "4"]) == 0
+    assert main(["sample", str(imported), "the cat", "--max-tokens", "4"]) == 0
+    told = capfd.readouterr()
+    assert "you> " in told.out and "the cat" in told.out
+    assert not told.err
 
 
 def test_an_imported_model_is_pretrained_further(imported, tmp_path, capfd):
