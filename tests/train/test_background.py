@@ -90,7 +90,7 @@ def test_the_memory_of_a_copy_is_in_the_estimate(tmp_path):
 
 
 def test_killed_in_the_middle_of_a_write_and_resumed_equals_uninterrupted(tmp_path):
-    n_steps = 400
+    n_steps = 150
     killed, checkpoints = tmp_path / "killed", tmp_path / "killed" / "checkpoints"
     caught = 0
     for _ in range(5):
@@ -100,6 +100,7 @@ def test_killed_in_the_middle_of_a_write_and_resumed_equals_uninterrupted(tmp_pa
         while process.poll() is None:
             if max(checkpoint_steps(checkpoints), default=0) > before and any(checkpoints.glob(f"{TEMPORARY}*-step-*")):
                 process.kill()
+            time.sleep(0.0005)
         process.wait()
         caught += any(checkpoints.glob(f"{TEMPORARY}*-step-*"))
         if caught:

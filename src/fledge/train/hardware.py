@@ -20,6 +20,7 @@ from fledge.run.progress import duration, quantity
 from fledge.train.config import TrainConfig
 from fledge.train.cross_entropy import cross_entropy
 from fledge.train.memory import available_bytes, obtainable_bytes, reuse_buffers
+from fledge.train.share import process_bytes, sharers
 from fledge.train.timing import best_seconds, one_thread
 from fledge.types import FledgeError
 
@@ -144,13 +145,10 @@ def choose_device(setting: str) -> torch.device:
 
 def check_memory(config: TrainConfig, model: ModelConfig) -> None:
     """Raise FledgeError where training by as few rows at a time as may be needs more memory than there is."""
-    needed = model.training_bytes(
-        config.context_length,
-        config.micro_batch_rows or 1,
-        4 if config.precision == "fp32" else 2,
-        keeps_pattern=config.attention == "products",
-    )
-    free = obtainable_bytes(choose_device(config.device))
+    device = choose_device(config.device)
+    rows, compute_bytes = config.micro_batch_rows or 1, 4 if config.precision == "fp32" else 2
+    needed = process_bytes(config, model, device, rows, compute_bytes, config.attention == "products")
+    free = obtainable_bytes(device) // sharers(device)
     if free and needed > free:
         raise FledgeError(
             f"training this model needs about {quantity(needed)}B of memory, and {quantity(free)}B are free",
@@ -238,11 +236,11 @@ def _choose_rows(
     reasons: dict[str, str],
 ) -> int:
     """The most rows, of those that divide the batch, whose training takes at most half of the free memory."""
-    free = available_bytes(device)
+    free = available_bytes(device) // sharers(device)
     n = config.batch_rows
     divisors = [rows for rows in range(n, 0, -1) if n % rows == 0]
     for rows in divisors:
-        needed = model.training_bytes(config.context_length, rows, dtype.itemsize, kernel == "products")
+        needed = process_bytes(config, model, device, rows, dtype.itemsize, kernel == "products")
         if needed <= free / 2 or rows == 1:
             reasons["micro_batch_rows"] = f"{quantity(needed)}B needed of {quantity(free)}B free"
             return rows

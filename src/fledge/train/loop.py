@@ -31,6 +31,7 @@ from fledge.train.objective import Objective
 from fledge.train.parallel import Alone
 from fledge.train.place import Forward, forward_of, local_hardware, place
 from fledge.train.resume import CHECKPOINTS, EVENTS, checkpoint_due, resume, state_body, write_and_retain
+from fledge.train.share import process_bytes
 from fledge.train.signals import Stopped, stop_requests
 from fledge.train.watchdog import Watchdog
 from fledge.types import FledgeError
@@ -212,10 +213,9 @@ class Trainer:
             torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.world.local_size))
         hardware = choose_hardware(self.config, policy.config, tokens)
         store_hardware(path, hardware)
-        length, products = self.config.context_length, hardware.attention == "products"
-        n_bytes = policy.config.training_bytes(
-            length, hardware.micro_batch_rows, hardware.dtype.itemsize, keeps_pattern=products
-        )
+        device, products = torch.device(hardware.device), hardware.attention == "products"
+        rows, compute_bytes = hardware.micro_batch_rows, hardware.dtype.itemsize
+        n_bytes = process_bytes(self.config, policy.config, device, rows, compute_bytes, products)
         if self.config.background_checkpoints and hardware.device == "cpu":
             n_bytes += policy.config.checkpoint_bytes
         self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")

@@ -83,8 +83,9 @@ def owners(shapes: Mapping[str, torch.Size], n_processes: int) -> dict[str, int]
 class Distributed(Alone):
     """What both ways of several processes share: owners of the matrices, and the way of states to a checkpoint."""
 
-    def __init__(self, world: World, models: Models) -> None:
+    def __init__(self, world: World, models: Models, device: torch.device) -> None:
         super().__init__(world, models)
+        self.device = device
         self.shapes = {name: parameter.shape for name, parameter in parameter_names(models).items()}
         matrices = {n: p.shape for n, p in self.parameters.items() if parameter_group(n, p) == "matrix"}
         self.owner = owners(matrices, world.size)
@@ -138,10 +139,6 @@ class Distributed(Alone):
         """Whether this process's gradient of a parameter counts towards the norm, and nobody else's of the same."""
         return True
 
-    @property
-    def device(self) -> torch.device:
-        return next(iter(self.parameters.values())).device
-
     def rows(self, whole: Tensor) -> Tensor:
         """What this process holds of a parameter-shaped tensor."""
         return whole
@@ -162,8 +159,8 @@ def split_flat(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
 class Replicated(Distributed):
     """Plain data parallelism. Gradients of matrices go to their owners alone, all others to all."""
 
-    def __init__(self, world: World, models: Models) -> None:
-        super().__init__(world, models)
+    def __init__(self, world: World, models: Models, device: torch.device) -> None:
+        super().__init__(world, models, device)
         self.exchange = self
         for model in models.values():
             for tensor in model.state_dict().values():

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.train.config import TrainConfig
 from fledge.train.hardware import Hardware
 from fledge.train.mesh import World
 from fledge.train.objective import Objective
 from fledge.train.parallel import Alone, Replicated
+from fledge.train.share import choose_parallel
 from fledge.types import Batch, FledgeError
 
 Forward = Callable[[Batch], dict[str, Tensor]]
@@ -41,31 +41,20 @@ def local_hardware(hardware: Hardware, config: TrainConfig, world: World) -> Har
 
 def place(models: Mapping[str, nn.Module], hardware: Hardware, config: TrainConfig, world: World) -> Alone:
     """Move ``models`` to their device and, with several processes, part them; later training changes them in place."""
+    policy, device = models["policy"], torch.device(hardware.device)
+    assert isinstance(policy, Decoder)
     for model in models.values():
-        model.to(hardware.device)
         if isinstance(model, Decoder):
             model.compute_dtype, model.kernel = hardware.dtype, hardware.attention
             if config.recompute:
                 _recompute(model)
-    policy = models["policy"]
-    assert isinstance(policy, Decoder)
-    if world.size == 1:
-        return Alone(world, models)
-    if choose_parallel(config, policy.config, torch.device(hardware.device)) == "ddp":
-        return Replicated(world, models)
-    from fledge.train.sharded import Sharded  # which takes a second to import
+    if world.size > 1 and choose_parallel(config, policy.config, device) == "fsdp":
+        from fledge.train.sharded import Sharded  # which takes a second to import
 
-    return Sharded(world, models, block_dtype=hardware.dtype)
-
-
-def choose_parallel(config: TrainConfig, model: ModelConfig, device: torch.device) -> str:
-    """``ddp`` or ``fsdp``; auto is ddp unless weights, gradients and states take more than half of a CUDA device."""
-    if config.parallel != "auto":
-        return config.parallel
-    if device.type != "cuda":
-        return "ddp"
-    total = torch.cuda.get_device_properties(device).total_memory
-    return "ddp" if 16 * model.n_parameters <= total / 2 else "fsdp"
+        return Sharded(world, models, device, block_dtype=hardware.dtype)  # which never holds a whole model there
+    for model in models.values():
+        model.to(device)
+    return Alone(world, models) if world.size == 1 else Replicated(world, models, device)
 
 
 def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: Hardware, parallel: Alone) -> Forward:

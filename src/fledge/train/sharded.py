@@ -17,13 +17,17 @@ from fledge.train.parallel import Distributed, Models, flatten, parameter_names,
 
 
 class Sharded(Distributed):
-    """FSDP2: every process holds its rows of each parameter; gradients are summed in float32 as they are made."""
+    """FSDP2: every process holds its rows of each parameter; gradients are summed in float32 as they are made.
 
-    def __init__(self, world: World, models: Models, *, block_dtype: torch.dtype) -> None:
-        super().__init__(world, models)
+    The leader's device also holds whole models, for callbacks and checkpoints.
+    """
+
+    def __init__(self, world: World, models: Models, device: torch.device, *, block_dtype: torch.dtype) -> None:
+        super().__init__(world, models, device)
         self.exchange, self.in_blocks = self, True
         self.mesh = device_mesh(world, self.device, sharded=True)[SHARD]
-        self._copies = {name: copy.deepcopy(model) for name, model in models.items()} if world.leads else {}
+        copied = models if world.leads else {}
+        self._copies = {name: copy.deepcopy(model).to(device) for name, model in copied.items()}
         for model in models.values():
             self._shard(model, block_dtype)
         self._sharded = parameter_names(models)
