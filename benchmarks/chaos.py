@@ -20,8 +20,9 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from faults import FAULTS, Skipped
 from small_run import EVERY, Lost, Reference, Round, write_small_recipe
@@ -93,17 +94,29 @@ def drawn(names: Sequence[str], rounds: int, seed: int) -> list[str]:
     return order[:rounds]
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """A line for each fault: rounds, losses, steps that were trained twice (most in a round), what was told."""
-    by_fault = collections.defaultdict(list)
-    for each in outcomes:
-        by_fault[each.fault].append(each)
+def by_fault(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """For each fault: rounds, losses, steps that were trained twice (most in a round), what was told of it."""
+    groups = collections.defaultdict(list)
+    for each in sorted(outcomes, key=lambda each: each.round):
+        groups[each.fault].append(each)
+    return {
+        name: {
+            "rounds": sum(not each.skipped for each in group),
+            "lost": sum(bool(each.problem) for each in group),
+            "skipped": sum(bool(each.skipped) for each in group),
+            "most_steps_redone": max(each.redone_steps for each in group),
+            "told": next((each.line for each in group if each.line), "") or group[0].skipped,
+        }
+        for name, group in sorted(groups.items())
+    }
+
+
+def table(faults: dict[str, dict[str, Any]]) -> str:
+    """The same as lines for the terminal."""
     lines = [f"{'fault':<24}{'rounds':>7}{'lost':>6}{'skipped':>9}{'redone':>8}  told"]
-    for name, group in sorted(by_fault.items()):
-        lost, skipped = sum(bool(each.problem) for each in group), sum(bool(each.skipped) for each in group)
-        redone, told = max(each.redone_steps for each in group), next((each.line for each in group if each.line), "")
-        reasons = next((each.skipped for each in group if each.skipped), "")
-        lines.append(f"{name:<24}{len(group):>7}{lost:>6}{skipped:>9}{redone:>8}  {(told or reasons).strip()[:110]}")
+    for name, each in faults.items():
+        counts = f"{each['rounds']:>7}{each['lost']:>6}{each['skipped']:>9}{each['most_steps_redone']:>8}"
+        lines.append(f"{name:<24}{counts}  {each['told'][:110]}")
     return "\n".join(lines)
 
 
@@ -134,7 +147,8 @@ def main() -> None:
                 progress.update(1, lost=sum(bool(each.problem) for each in outcomes))
         reference = suite.reference()
         files, compared = len(reference.outputs), sum(len(curve) for curve in reference.losses.values())
-    print(table(outcomes))
+    faults = by_fault(outcomes)
+    print(table(faults))
     lost = [each for each in outcomes if each.problem]
     counted = [each for each in outcomes if not each.skipped]
     result = {
@@ -148,8 +162,8 @@ def main() -> None:
         "losses_compared_a_round": compared,
         "checkpoint_every": EVERY,
         "most_steps_redone": max((each.redone_steps for each in outcomes), default=0),
-        "faults": dict(sorted(collections.Counter(each.fault for each in counted).items())),
-        "outcomes": [asdict(each) for each in sorted(outcomes, key=lambda each: each.round)],
+        "lost_rounds": [f"{each.round}, {each.fault}: {each.problem}" for each in lost],
+        "faults": faults,
     }
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

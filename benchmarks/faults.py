@@ -16,7 +16,7 @@ from pathlib import Path
 from small_run import STEPS, Lost, Round, checkpoints, newest_whole
 
 NAN_ONCE = "pretrain:40:1"
-CONTINUES = r"^\w+: (goes on|starts)$"
+CONTINUES = r"^\w+: (continuing after step \d+ of \d+|starts|goes on)"
 STOPPED = r"^fledge: stopped(; the same command goes on| at step \d+ of \d+, saved; run)"
 FULL = r"^fledge: error: .*no space left on device; free some space"
 

@@ -238,6 +238,8 @@ class Round:
         done = {stage for stage in left if (self.run / stage / "manifest.json").exists()}
         process = self.start(**options)
         self.ends(process, 0, pattern)
+        going_on = re.search(r"^\w+: (continuing after step|goes on).*$", process.text, re.MULTILINE)
+        self.line = self.line or (going_on.group() if going_on else "")
         for stage, (whole, reached) in left.items():
             if stage in done or not reached:
                 continue

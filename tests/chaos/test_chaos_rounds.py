@@ -22,8 +22,7 @@ def test_runs_struck_by_faults_end_as_undisturbed_ones(tmp_path):
     result = json.loads(file.read_text(encoding="utf-8"))
     assert done.returncode == 0 and "3 rounds, 0 lost, 0 skipped" in done.stdout, done.stdout + done.stderr
     assert set(result["faults"]) == set(faults) and result["files_compared_a_round"] > 10
-    told = {each["fault"]: each["line"] for each in result["outcomes"]}
-    assert "was no number in 3 steps running" in told["NaN in three batches"]
+    assert "was no number in 3 steps running" in result["faults"]["NaN in three batches"]["told"]
     assert result["most_steps_redone"] <= 2 * result["checkpoint_every"]["pretrain"]
 
 

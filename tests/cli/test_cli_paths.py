@@ -41,5 +41,13 @@ def test_a_path_that_is_not_utf8_is_told(home, capsys):
         assert "the path 'o\\udcff' is not UTF-8; rename" in capsys.readouterr().err
 
 
+def test_a_run_on_a_store_is_told_what_to_do_instead(home, capsys):
+    for words in (["run", "mine.toml", "--out", "s3://bucket/run"], ["inspect", "s3://bucket/run"]):
+        assert main(words) == 2
+        err = capsys.readouterr().err
+        assert "s3://bucket/run: is an address on a store" in err and "--mirror s3://bucket/run" in err
+    assert list(home.parent.joinpath("here").iterdir()) == []
+
+
 def test_an_unknown_user_has_no_home(home):
     assert str(place("~nobody-of-this-name/x")).startswith("~nobody")

@@ -145,3 +145,9 @@ def test_what_is_no_store_is_refused_before_anything_is_written(recipe, tmp_path
     assert run_mirrored(recipe, tmp_path / "run", mirror=mirror) == 2
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_a_file_of_a_later_stage_on_a_store_is_refused_before_anything_runs(recipe, tmp_path, capsys):
+    words = ["run", str(recipe), "--out", str(tmp_path / "run"), "--sft.conversations", "s3://bucket/talk.jsonl"]
+    assert main(words) == 2
+    assert "s3://bucket/talk.jsonl: is not there" in capsys.readouterr().err and not (tmp_path / "run").exists()

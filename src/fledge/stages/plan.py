@@ -105,12 +105,12 @@ def input_entries(spec: StageSpec, settings: Any) -> list[tuple[str, str]]:
     for name in spec.input_settings:
         given = getattr(settings, name, ())
         entries = (given,) if isinstance(given, str) else given or ()
-        found += [(name, entry) for entry in entries if entry and not is_remote(entry)]
+        found += [(name, entry) for entry in entries if entry and not (name == "sources" and is_remote(entry))]
     return found
 
 
 def is_remote(entry: str) -> bool:
-    """Whether what a setting names lies elsewhere than on the user's disk, where no plan can look for changes."""
+    """Whether a source of text lies elsewhere than on the user's disk, where no plan can look for changes."""
     return entry.startswith(("http://", "https://", "hf:")) or is_url(entry)
 
 
