@@ -16,8 +16,10 @@ USABLE = 0.9
 """Share of a device's memory that tensors get: the rest is the driver's, the libraries' and lost between buffers."""
 MOST_DEVICES = 4096
 FLOAT32, COMPUTE = 4, 2
-PROCESS_BYTES = 600e6
-"""What a process of two threads holds on a CPU without any model: Python, torch, and what the probe leaves."""
+PROCESS_BYTES = {True: 450e6, False: 700e6}
+"""What a process holds on a CPU without any model, compiled or not: Python, torch, what probe and allocator leave."""
+KEPT_SHARE = {True: 0.8, False: 1.45}
+"""Activations held on a CPU, compiled or not, of those that are counted (benchmarks/plan_check.py, 2 to 6 layers)."""
 LOGIT_BYTES = {True: 10, False: 24}
 """What the loss holds of each logit of a chunk, compiled or not: probabilities, gradients, and what lies between."""
 
@@ -161,7 +163,12 @@ def memory_here(
         recompute=config.recompute,
     )
     copied = config.background_checkpoints and (config.checkpoint_every or config.log_spaced_checkpoints)
-    return replace(parts, checkpoint=float(model.checkpoint_bytes) if copied else 0.0, process=PROCESS_BYTES)
+    return replace(
+        parts,
+        activations=parts.activations * KEPT_SHARE[compiled],
+        checkpoint=float(model.checkpoint_bytes) if copied else 0.0,
+        process=PROCESS_BYTES[compiled],
+    )
 
 
 def rows_of_each(config: TrainConfig, n_devices: int) -> int:
