@@ -8,11 +8,12 @@ import torch
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.run.progress import quantity
-from fledge.train import hardware as machine
-from fledge.train import memory
+from fledge.train import hardware, memory
+from fledge.train import probe as machine
 from fledge.train.config import ModelOverrides, PretrainConfig, TrainConfig
-from fledge.train.hardware import choose_hardware, store_hardware, stored_hardware
-from fledge.train.memory import available_bytes, obtainable_bytes, reuse_buffers
+from fledge.train.hardware import store_hardware, stored_hardware
+from fledge.train.memory import available_bytes, keep_buffers, obtainable_bytes
+from fledge.train.probe import choose_hardware
 from fledge.types import FledgeError
 
 MODEL = ModelConfig.from_depth(2, 300)
@@ -38,13 +39,14 @@ def test_choices_are_complete_and_come_back_from_disk(tmp_path):
 
 @pytest.mark.parametrize(("bf16_speed", "expected"), [(3.0, "bf16"), (1.1, "fp32"), (0.03, "fp32")])
 def test_precision_is_chosen_by_speed_never_by_name(monkeypatch, bf16_speed, expected):
-    def fake(model, device, dtypes, n_flops):
-        return {name: 1e12 * (bf16_speed if name == "bf16" else 1.0) for name in dtypes}
+    def fake(works, device):
+        return {name: 1.0 / bf16_speed if name == "bf16" else 1.0 for name in works}
 
-    monkeypatch.setattr(machine, "_product_flops", fake)
+    monkeypatch.setattr(machine, "best_seconds", fake)
     monkeypatch.setattr(machine, "_eager_tokens_per_second", lambda *_: 1000.0)
-    assert choose_hardware(CONFIG, MODEL, 10_000).precision == expected
-    assert choose_hardware(replace(CONFIG, precision="fp32"), MODEL, 10_000).precision == "fp32"
+    config = replace(CONFIG, attention="sdpa")
+    assert choose_hardware(config, MODEL, 10_000).precision == expected
+    assert choose_hardware(replace(config, precision="fp32"), MODEL, 10_000).precision == "fp32"
 
 
 @pytest.mark.parametrize(("products", "sdpa"), [(1.0, 2.0), (2.0, 1.0)])
@@ -81,14 +83,14 @@ def test_compiling_must_be_repaid_and_possible(monkeypatch):
 
 
 def test_without_a_compiler_on_the_path_it_is_said(monkeypatch):
-    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    monkeypatch.setattr(hardware.shutil, "which", lambda name: None)
     monkeypatch.delenv("CXX", raising=False)
-    assert machine.compiler_problem() == "there is no C++ compiler"
+    assert hardware.compiler_problem() == "there is no C++ compiler"
 
 
 @pytest.mark.parametrize(("change", "told"), [({"device": "cuda"}, "not here"), ({"compile": True}, "compile")])
 def test_choices_that_this_machine_cannot_repeat_are_refused(tmp_path, monkeypatch, change, told):
-    monkeypatch.setattr(machine, "compiler_problem", lambda: "there is no C++ compiler")
+    monkeypatch.setattr(hardware, "compiler_problem", lambda: "there is no C++ compiler")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     chosen = choose_hardware(CONFIG, MODEL, 10_000)
     store_hardware(tmp_path / "hardware.json", replace(chosen, **change))
@@ -98,7 +100,7 @@ def test_choices_that_this_machine_cannot_repeat_are_refused(tmp_path, monkeypat
 
 def test_a_device_that_is_not_there_is_one_line():
     with pytest.raises(FledgeError, match="there is no device 'gpu9'"):
-        machine.choose_device("gpu9")
+        hardware.choose_device("gpu9")
 
 
 @pytest.mark.parametrize("seed", [-(2**63), -1, 0, 2**63 - 1])
@@ -144,7 +146,47 @@ def test_files_kept_in_the_memory_of_a_control_group_give_way(monkeypatch, tmp_p
 
 def test_memory_and_buffers():
     assert available_bytes(torch.device("cpu")) > 2**20
-    assert reuse_buffers() in (True, False)
+    assert keep_buffers() in (True, False)
+
+
+@pytest.mark.parametrize(("gain", "setting", "kept"), [(3.0, "auto", True), (1.0, "auto", False), (1.0, "on", True)])
+def test_memory_is_kept_where_that_is_measured_to_help(monkeypatch, gain, setting, kept):
+    calls, reasons = [], {}
+    monkeypatch.setattr(machine, "reuse_gain", lambda: gain)
+    monkeypatch.setattr(machine, "keep_buffers", calls.append)
+    assert machine._choose_reuse(setting, torch.device("cpu"), reasons) is kept
+    assert calls == [kept] and f"{gain:.1f} times" in reasons["reuse_buffers"]
+
+
+def test_memory_is_not_kept_where_it_is_switched_off_or_cannot_be(monkeypatch):
+    monkeypatch.setattr(machine, "reuse_gain", lambda: 0.0)
+    monkeypatch.setattr(machine, "keep_buffers", lambda on: None)
+    for setting in ("auto", "on", "off"):
+        assert machine._choose_reuse(setting, torch.device("cpu"), {}) is False
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"), [({"2": 1.0, "4": 2.0, "8": 1.5}, 2), ({"2": 1.2, "4": 1.0, "8": 0.95}, 4), ({}, 4)]
+)
+def test_threads_are_those_on_which_a_product_is_fastest(monkeypatch, seconds, chosen):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(torch, "set_num_threads", (told := []).append)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(machine, "best_seconds", lambda works, device: {name: seconds.get(name, 1.0) for name in works})
+    reasons = {}
+    flops = machine._choose_threads(0, MODEL, torch.device("cpu"), torch.float32, 1.0, reasons)
+    assert told == [chosen] and flops > 1e6 and "2: " in reasons["threads"] and "8: " in reasons["threads"]
+
+
+@pytest.mark.parametrize("given", ["setting", "environment"])
+def test_threads_that_somebody_chose_are_left_alone(monkeypatch, given):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given == "environment":
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    machine._choose_threads(int(given == "setting"), MODEL, torch.device("cpu"), torch.float32, 1.0, {})
+    assert torch.get_num_threads() == 1
 
 
 @pytest.mark.parametrize(

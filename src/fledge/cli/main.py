@@ -13,7 +13,7 @@ from types import FrameType
 from cyclopts import App, CycloptsError
 
 import fledge
-from fledge.cli import look, plan, run, ship, talk
+from fledge.cli import doctor, look, plan, run, ship, talk
 from fledge.run.files import of_system
 from fledge.run.ranks import leads, rank
 from fledge.types import FledgeError
@@ -54,6 +54,7 @@ def build_app() -> App:
     look.register(app)
     ship.register(app)
     plan.register(app)
+    doctor.register(app)
     return app
 
 

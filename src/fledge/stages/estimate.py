@@ -32,7 +32,7 @@ def training_estimate(settings_of: Mapping[str, Any], run: Path) -> str:
     begun = any((run / "pretrain" / name).exists() for name in ("hardware.json", "manifest.json"))
     if config is None or tokenizer is None or "tokens" not in settings_of or begun:
         return ""
-    from fledge.train.hardware import choose_hardware
+    from fledge.train.probe import choose_hardware
 
     sizes = config.model_config(tokenizer.vocab_size)
     tokens = config.horizon(sizes)
@@ -110,7 +110,7 @@ def _amounts(model: ModelConfig, config: TrainConfig, tokens: int) -> list[str]:
 
 def _here(model: ModelConfig, config: TrainConfig, tokens: int, price: float | None) -> list[str]:
     """Memory and time on this machine, by the probe that a training begins with."""
-    from fledge.train.hardware import choose_hardware
+    from fledge.train.probe import choose_hardware
 
     hardware = choose_hardware(config, model, tokens or MILLION)
     parts = memory_here(

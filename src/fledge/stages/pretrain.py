@@ -36,9 +36,9 @@ def run(context: StageContext) -> dict[str, Any]:
     from fledge.tokens.source import RowSource
     from fledge.tokens.tokenizer import Tokenizer
     from fledge.train.checkpoint import load_model
-    from fledge.train.hardware import check_memory
     from fledge.train.loop import Callback, Trainer
     from fledge.train.objective import TokenCrossEntropy
+    from fledge.train.probe import check_memory
 
     config: PretrainConfig = context.settings
     tokenizer = Tokenizer.load(context.upstream["tokenizer"])

@@ -46,7 +46,10 @@ class TrainConfig:
     compile: Literal["auto", "on", "off"] = setting("auto", "torch.compile; auto = if it works and the run repays it")
     attention: Literal["auto", "products", "sdpa"] = setting("auto", "attention kernel; auto = the faster")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1, mps")
-    threads: int = setting(0, "processor threads; 0 = all")
+    threads: int = setting(0, "processor threads; 0 = as many as a product runs fastest on")
+    reuse_buffers: Literal["auto", "on", "off"] = setting(
+        "auto", "keep freed memory for the next step; auto = where fresh memory is slower"
+    )
     eval_every: int = setting(
         250, "steps between measurements on held-out rows; 0 = only at the end", affects_result=False
     )

@@ -24,12 +24,13 @@ from fledge.train.background import Background
 from fledge.train.batches import Source, micro_batches, share, to_device
 from fledge.train.checkpoint import Checkpoint, take_snapshot
 from fledge.train.config import TrainConfig
-from fledge.train.hardware import Hardware, apply_hardware, choose_hardware, store_hardware, stored_hardware
+from fledge.train.hardware import Hardware, apply_hardware, store_hardware, stored_hardware
 from fledge.train.memory import available_bytes
 from fledge.train.mesh import world
 from fledge.train.objective import Objective
 from fledge.train.parallel import Alone
 from fledge.train.place import Forward, forward_of, local_hardware, place
+from fledge.train.probe import choose_hardware
 from fledge.train.resume import CHECKPOINTS, EVENTS, checkpoint_due, resume, state_body, write_and_retain
 from fledge.train.share import process_bytes
 from fledge.train.signals import Stopped, stop_requests

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -12,17 +14,38 @@ import torch
 FALLBACK_BYTES = 4 * 2**30
 CGROUP = Path("/sys/fs/cgroup")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+DEFAULT_BYTES, KEPT_BYTES = 128 * 1024, 2**31 - 1
 
 
-def reuse_buffers() -> bool:
-    """Make glibc keep freed memory, which ends the page faults of every step (+19 % tokens/s); False elsewhere."""
+def keep_buffers(on: bool = True) -> bool:
+    """Make glibc keep freed memory instead of giving it back, or do as by itself; False where there is no glibc."""
     if not sys.platform.startswith("linux"):
         return False
+    threshold = KEPT_BYTES if on else DEFAULT_BYTES
     try:
         libc = ctypes.CDLL("libc.so.6")
-        return bool(libc.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)) and bool(libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+        return bool(libc.mallopt(M_MMAP_THRESHOLD, threshold)) and bool(libc.mallopt(M_TRIM_THRESHOLD, threshold))
     except (OSError, AttributeError):  # another C library
         return False
+
+
+@functools.cache
+def reuse_gain() -> float:
+    """How many times faster 64 MB of kept memory fills than fresh memory, whose every page faults; 0 without glibc.
+
+    Measured once in a process, before it keeps any; leaves it keeping.
+    """
+
+    def fill() -> float:
+        start = time.perf_counter()
+        torch.empty(2**24).fill_(1.0)
+        return time.perf_counter() - start
+
+    fresh = min(fill() for _ in range(5))
+    if not keep_buffers():
+        return 0.0
+    fill()
+    return fresh / min(fill() for _ in range(5))
 
 
 def available_bytes(device: torch.device) -> int:
