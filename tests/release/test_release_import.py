@@ -259,6 +259,14 @@ def broken(target: Path, how: str) -> str:
         weights["model.norm.weight"] = torch.ones(32, dtype=torch.int8)
         save_file(weights, target / "model.safetensors")
         return "model.norm.weight is int8; supported are float32"
+    if how == "shard that lacks a tensor":
+        lost = weights.pop("model.norm.weight")
+        save_file(weights, target / "part.safetensors")
+        index = dict.fromkeys([*weights, "model.norm.weight"], "part.safetensors")
+        (target / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+        (target / "model.safetensors").unlink()
+        assert len(lost)
+        return "part.safetensors lacks model.norm.weight"
     (target / "model.safetensors").unlink()
     if how == "pickle":
         (target / "pytorch_model.bin").write_bytes(b"PK\x03\x04")
@@ -285,7 +293,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     "how",
     ["architecture", "missing tensor", "wrong shape", "unknown tensor", "tokenizer too large", "truncated", "quantised"]
-    + ["integers", "pickle", "lost shard", "shard elsewhere", "no weights"],
+    + ["integers", "pickle", "lost shard", "shard elsewhere", "shard that lacks a tensor", "no weights"],
 )
 def test_what_cannot_be_read_is_refused_in_one_line_and_nothing_stays(whole, tmp_path, how):
     target = tmp_path / "theirs"
