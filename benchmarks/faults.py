@@ -83,7 +83,7 @@ def sigterm(round_: Round) -> None:
 
 
 def sigterm_twice(round_: Round) -> None:
-    """A second signal, a moment after the first, ends the process at once."""
+    """A second SIGTERM, as launchers send when the first is not obeyed at once, changes nothing."""
     round_.prepare()
     process, _ = round_.start_until_step()
     process.send(signal.SIGTERM)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fledge.run.events import read_events
@@ -188,12 +188,12 @@ def test_rows_that_cannot_be_shared_are_refused_in_one_line(tmp_path):
     st.lists(st.tuples(st.integers(1, 4096), st.integers(1, 4096)), min_size=1, max_size=60),
     st.integers(1, 16),
 )
+@settings(deadline=None)
 def test_every_matrix_has_one_owner_and_the_load_is_balanced(sizes, n_processes):
     shapes = {f"m{number}": torch.Size(size) for number, size in enumerate(sizes)}
     chosen = owners(shapes, n_processes)
     assert chosen.keys() == shapes.keys() and set(chosen.values()) <= set(range(n_processes))
     cost = {name: min(shape) ** 2 * (2 * max(shape) + min(shape)) for name, shape in shapes.items()}
     loads = [sum(cost[name] for name in shapes if chosen[name] == process) for process in range(n_processes)]
-    # Graham's bound of the greedy rule: the longest first
-    ideal = max(sum(loads) / n_processes, max(cost.values()))
-    assert max(loads) <= (4 / 3) * ideal * (1 + 1e-9) or max(loads) <= ideal + max(cost.values())
+    # the greedy rule never leaves one more than its most expensive matrix above the mean
+    assert max(loads) <= sum(loads) / n_processes + max(cost.values())
