@@ -18,6 +18,7 @@ from small_run import STEPS, Lost, Round, checkpoints, newest_whole
 NAN_ONCE = "pretrain:40:1"
 CONTINUES = r"^\w+: (continuing after step \d+ of \d+|starts|goes on)"
 STOPPED = r"^fledge: stopped(; the same command goes on| at step \d+ of \d+, saved; run)"
+LEFT_ALONE = r"^fledge: (process \d+: )?error: another process of this training ended; run the same command again"
 FULL = r"^fledge: error: .*no space left on device; free some space"
 
 
@@ -227,7 +228,7 @@ def dead_process(round_: Round) -> None:
     victim.kill_alone()
     for each in team:
         if each is not victim and each.wait() != 0:
-            round_.ends(each, 2, r"^fledge: error: another process of this training ended; run the same command again")
+            round_.ends(each, 2, LEFT_ALONE)
     round_.again()
 
 

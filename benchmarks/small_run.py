@@ -27,7 +27,7 @@ PREPARED = ("text", "tokenizer", "tokens")
 STEPS = {"pretrain": 120, "sft": 30}
 BATCH_TOKENS = 256
 EVERY = {"pretrain": 12, "sft": 8}
-SECONDS_TO_END = 240
+SECONDS_TO_END = 600
 
 
 class Lost(Exception):
@@ -253,8 +253,8 @@ class Round:
     def check(self) -> None:
         """Raise Lost unless the end is the undisturbed one, bit for bit, and nothing half-written is left."""
         for process in self.processes:
-            if "Traceback" in process.text:
-                raise Lost(f"a traceback: {process.text[process.text.index('Traceback') :][-600:]}")
+            if trace := re.search(r"^(Traceback|frame #\d+:).*", process.text, re.MULTILINE | re.DOTALL):
+                raise Lost(f"a traceback: {trace.group()[-600:]}")
         wanted, found = self.reference.outputs, outputs(self.run)
         found = {name: digest for name, digest in found.items() if "/damaged-" not in name}
         # a stop saves, and so moves which of the newest checkpoints are kept; the last one must be there

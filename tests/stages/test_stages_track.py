@@ -118,6 +118,12 @@ def test_a_tracker_turned_on_later_gets_all_of_it(tmp_path, recorded):
     assert [step for step, _ in curve(points[:-1])] == list(range(1, 21))
 
 
+def test_a_training_that_fails_before_its_first_step_tells_its_own_error(tmp_path, recorded):
+    with pytest.raises(FledgeError, match="out of memory"), tracked(context(tmp_path / "x", "trackio"), print):
+        raise FledgeError("out of memory")
+    assert not recorded
+
+
 def test_points_every_few_steps_lose_nothing(tmp_path, recorded):
     follow(context(tmp_path / "pretrain", "trackio", every=7), range(21))
     ((_, points),) = recorded.items()

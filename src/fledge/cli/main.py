@@ -62,6 +62,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, 2 for an error of the input, 130 after Ctrl-C, 143 after SIGTERM."""
     # Before torch is loaded: threads that wait by spinning take the processor from those they wait for.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # The end of another process is told in a line; torch would warn of it with a stack of C++ functions.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if not leads():
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     _pass_all_text()

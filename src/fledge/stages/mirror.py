@@ -146,7 +146,7 @@ class CheckpointMirror:
             for name in there - names:
                 if name < max(names, default=""):
                     self.store.remove(f"{self.place}/{name}")
-        except FledgeError as error:
+        except (FledgeError, OSError) as error:
             self._seen = frozenset()  # so that the next call tries again
             self.say(f"checkpoints are not mirrored: {error}")
 

@@ -77,7 +77,8 @@ class Follower:
 
     def finish(self) -> None:
         """Give the trackers the last events and close them."""
-        self._follow()
+        if self._trackers:
+            self._follow()
         for name in list(self._trackers):
             self._safely(name, lambda tracker: tracker.close())
 
