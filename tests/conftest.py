@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 import torch
 
@@ -9,6 +11,11 @@ from fledge.model.decoder import Decoder
 from fledge.tokens.tokenizer import Tokenizer
 
 CONTEXT = 48
+
+
+def pytest_configure() -> None:
+    """Processes that tests start hear Ctrl-C, also where the tests run in a shell's background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
