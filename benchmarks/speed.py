@@ -59,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "machine": machine(),
         "isa": options.isa,
         "seed": options.seed,
-        "seconds": time.perf_counter() - began,
+        "wall_seconds": time.perf_counter() - began,
         "shapes": {name: summary(SHAPES[name], each) for name, each in turns.items()},
     }
     if options.json:
