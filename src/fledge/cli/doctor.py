@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from cyclopts import App
 
-from cyclopts import App, Parameter
-
-from fledge.cli.paths import place
-from fledge.types import FledgeError
-
-Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+from fledge.cli.recipes import Words, named_recipe
 
 
 def doctor(*words: Words) -> None:
@@ -24,23 +19,13 @@ def doctor(*words: Words) -> None:
         fledge doctor recipes/demo.toml --pretrain.depth 8
     """
     from fledge.stages.doctor import doctor_text
-    from fledge.stages.recipe import read_recipe, recipe_flags, user_modules
+    from fledge.stages.recipe import user_modules
 
-    plain, flags = recipe_flags(words, own=())
-    if len(plain) > 1:
-        raise FledgeError(f"expected at most one recipe, got {len(plain)}: {' '.join(plain)}", where="fledge doctor")
-    if flags and not plain:
-        raise FledgeError(
-            "settings belong to a recipe, and none is given",
-            where="fledge doctor",
-            fix="give it first: fledge doctor recipes/demo.toml --pretrain.depth 8",
-        )
-    if not plain:
+    if not words:
         for line in doctor_text({}):
             print(line)
         return
-    path = place(plain[0])
-    recipe = read_recipe(path, flags)
+    path, recipe = named_recipe(words, "doctor")
     with user_modules(path):
         for line in doctor_text(recipe.settings_of):
             print(line)

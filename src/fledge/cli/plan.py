@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from cyclopts import App
 
-from cyclopts import App, Parameter
-
-from fledge.cli.paths import place
-from fledge.types import FledgeError
-
-Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+from fledge.cli.recipes import Words, named_recipe
 
 
 def plan(*words: Words, devices: str = "cpu", utilisation: float | None = None, price: float | None = None) -> None:
@@ -34,17 +29,9 @@ def plan(*words: Words, devices: str = "cpu", utilisation: float | None = None, 
         Dollars an hour for one device, in place of the round figure in the table.
     """
     from fledge.stages.estimate import plan_text
-    from fledge.stages.recipe import read_recipe, recipe_flags, user_modules
+    from fledge.stages.recipe import user_modules
 
-    plain, flags = recipe_flags(words, own=("devices", "utilisation", "price"))
-    if len(plain) != 1:
-        raise FledgeError(
-            f"expected one recipe, got {len(plain)}: {' '.join(plain)}" if plain else "no recipe is given",
-            where="fledge plan",
-            fix="give it first: fledge plan recipes/demo.toml",
-        )
-    path = place(plain[0])
-    recipe = read_recipe(path, flags)
+    path, recipe = named_recipe(words, "plan", own=("devices", "utilisation", "price"))
     with user_modules(path):
         for line in plan_text(recipe.settings_of, devices, utilisation=utilisation, price=price):
             print(line)

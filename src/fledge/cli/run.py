@@ -8,11 +8,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from fledge.cli.paths import MaybePlace, Place, place
+from fledge.cli.paths import MaybePlace, Place
+from fledge.cli.recipes import Words, named_recipe
 from fledge.stages.table import stage_names
 from fledge.types import FledgeError
-
-Words = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 ABOUT = {
     "world": ("Write the invented town: documents, conversations, facts.", "--n-bytes 5000000 --out runs/town"),
@@ -55,18 +54,10 @@ def run_recipe(
     start
         Run this stage and those after it again, changed or not.
     """
-    from fledge.stages.recipe import read_recipe, recipe_flags, user_modules
+    from fledge.stages.recipe import user_modules
     from fledge.stages.whole import run_whole
 
-    plain, flags = recipe_flags(words, own=("out", "until", "from"))
-    if len(plain) != 1:
-        raise FledgeError(
-            f"expected one recipe, got {len(plain)}: {' '.join(plain)}" if plain else "no recipe is given",
-            where="fledge run",
-            fix="give it first: fledge run recipes/demo.toml",
-        )
-    path = place(plain[0])
-    recipe = read_recipe(path, flags)
+    path, recipe = named_recipe(words, "run", own=("out", "until", "from"))
     run = out or (path if path.is_dir() else Path("runs") / recipe.name)
     with user_modules(path):
         run_whole(recipe, run, until=until, start=start, say=say)

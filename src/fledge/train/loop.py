@@ -19,6 +19,7 @@ from fledge.optim.build import Optimizer, build_optimizer
 from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
 from fledge.run.events import EventLog
+from fledge.run.manifest import CHECKPOINTS, EVENTS_NAME
 from fledge.run.progress import quantity
 from fledge.train.background import Background
 from fledge.train.batches import Source, micro_batches, share, to_device
@@ -31,7 +32,7 @@ from fledge.train.objective import Objective
 from fledge.train.parallel import Alone
 from fledge.train.place import Forward, forward_of, local_hardware, place
 from fledge.train.probe import choose_hardware
-from fledge.train.resume import CHECKPOINTS, EVENTS, checkpoint_due, resume, state_body, write_and_retain
+from fledge.train.resume import checkpoint_due, resume, state_body, write_and_retain
 from fledge.train.share import process_bytes
 from fledge.train.signals import Stopped, stop_requests
 from fledge.train.watchdog import Watchdog
@@ -48,7 +49,7 @@ class TrainState:
     last step at which ``eval_every``, ``sample_every`` or a checkpoint was due.
 
     ``metrics`` are those of the step just done; ``tokens`` and ``seconds`` count from the beginning of the stage,
-    over resumes. ``resumed`` is True while nothing was trained yet in this process.
+    over resumes.
     """
 
     models: Mapping[str, nn.Module]
@@ -59,7 +60,6 @@ class TrainState:
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    resumed: bool = False
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -241,8 +241,8 @@ class Trainer:
 
     def _begin(self, source: Source, hardware: Hardware, parallel: Alone, checkpoint: Checkpoint | None) -> TrainState:
         """The state at the checkpoint, or at the beginning; with the log open, which only the leader keeps."""
-        events = EventLog(self.directory / EVENTS if self.world.leads else os.devnull)
-        state = TrainState(parallel.shown, source, events, hardware, self.n_steps, resumed=checkpoint is not None)
+        events = EventLog(self.directory / EVENTS_NAME if self.world.leads else os.devnull)
+        state = TrainState(parallel.shown, source, events, hardware, self.n_steps)
         if checkpoint is None:
             events.write("start", step=0, n_steps=self.n_steps, hardware=vars(hardware))
             return state

@@ -11,6 +11,7 @@ from torch import nn
 
 from fledge.model.weights import load_weights
 from fledge.run.events import cut_events_after
+from fledge.run.manifest import CHECKPOINTS, EVENTS_NAME
 from fledge.train.batches import Source
 from fledge.train.checkpoint import (
     Checkpoint,
@@ -26,8 +27,6 @@ from fledge.train.checkpoint import (
 from fledge.train.config import TrainConfig
 from fledge.train.mesh import World
 from fledge.types import FledgeError
-
-EVENTS, CHECKPOINTS = "events.jsonl", "checkpoints"
 
 
 def resume(
@@ -70,8 +69,8 @@ def _newest(directory: Path, tell: Callable[[str], None]) -> str | None:
 
 
 def _cut_events(directory: Path, step: int) -> None:
-    if (directory / EVENTS).exists():
-        cut_events_after(directory / EVENTS, step)
+    if (directory / EVENTS_NAME).exists():
+        cut_events_after(directory / EVENTS_NAME, step)
 
 
 def state_body(n_steps: int, tokens: int, seconds: float, source: Source) -> dict[str, Any]:
