@@ -91,7 +91,7 @@ def contestants(fledge: Mapping[str, str], *, bf16: bool) -> list[Contestant]:
     tuned = f"{precision}, compiled"
     found = [
         Contestant("fledge", "default", environment=PASSIVE, settings=fledge),
-        Contestant("fledge", "AdamW", environment=PASSIVE, settings={**fledge, "adamw": "yes"}),
+        Contestant("fledge", "AdamW", environment=PASSIVE, settings={**fledge, "optim.kind": "adamw"}),
     ]
     found += [Contestant(peer, tuned, **at_best) for peer in PEERS]  # type: ignore[arg-type]
     environments = {"glibc reuse": REUSE} | ({"tcmalloc": {"LD_PRELOAD": tcmalloc()}} if tcmalloc() else {})

@@ -1,4 +1,4 @@
-"""Fledge as a user gets it: its own loop, hardware probe, document masks, events; or that loop with plain AdamW."""
+"""Fledge as a user gets it: its own loop, hardware probe, document masks, events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fledge.train.objective import TokenCrossEntropy
 from fledge.types import Batch
 
 MEAN_DOCUMENT = 120
-OF_THE_BENCHMARK = ("own_shape", "adamw")
+OF_THE_BENCHMARK = ("own_shape",)
 QUIET = {"checkpoint_every": 0, "eval_every": 0, "sample_every": 0, "log_spaced_checkpoints": False}
 
 
@@ -83,29 +83,6 @@ def settings_of(task: Task) -> PretrainConfig:
     return load(PretrainConfig, merge_flags(PretrainConfig, data, flags))
 
 
-class PlainAdamW:
-    """What the loop asks of an optimizer, by torch's fused AdamW for every parameter."""
-
-    def __init__(self, model: Decoder) -> None:
-        self.parameters = list(model.parameters())
-        self.adamw = torch.optim.AdamW(self.parameters, lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-
-    def step(self, factor: float) -> None:
-        for group in self.adamw.param_groups:
-            group["lr"] = 1e-3 * factor
-        self.adamw.step()
-
-    def zero_grad(self) -> None:
-        self.adamw.zero_grad()
-
-
-class AdamWTrainer(Trainer):
-    """The loop with that optimizer in place of Fledge's; it can be timed, not resumed."""
-
-    def _build(self, models: Any, *others: Any) -> Any:
-        return PlainAdamW(models["policy"])
-
-
 class Enough(Exception):
     """Ends a training whose horizon is longer than what is to be timed."""
 
@@ -126,8 +103,7 @@ def train(task: Task, stepped: Callable[[float], bool], ready: Callable[[int, di
         clock = time.perf_counter()
 
     with tempfile.TemporaryDirectory() as directory:
-        kind = AdamWTrainer if task.settings.get("adamw") == "yes" else Trainer
-        trainer = kind(config, Path(directory), n_steps=task.n_steps, tell=print)
+        trainer = Trainer(config, Path(directory), n_steps=task.n_steps, tell=print)
         with contextlib.suppress(Enough):
             trainer.fit({"policy": model}, PackedRows(task.shape, task.seed), TokenCrossEntropy(), [after_step])
 

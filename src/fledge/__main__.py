@@ -1,7 +1,5 @@
 """``python -m fledge``: the command line."""
 
-import sys
+from fledge.cli.main import command
 
-from fledge.cli.main import main
-
-sys.exit(main())
+command()

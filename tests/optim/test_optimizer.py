@@ -53,16 +53,18 @@ def test_adamw_parts_follow_torch_with_their_own_rates():
     assert not torch.equal(live["model.layers.0.mlp.up_proj.weight"], parameters()["model.layers.0.mlp.up_proj.weight"])
 
 
-def test_state_restored_continues_bit_for_bit():
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_state_restored_continues_bit_for_bit(kind):
     live = parameters()
-    optimizer = build_optimizer(live.items(), OptimConfig(), RATES)
+    config = OptimConfig(kind=kind)
+    optimizer = build_optimizer(live.items(), config, RATES)
     for step in range(3):
         give_gradients(live, step)
         optimizer.step(1.0)
     saved = {name: tensor.clone() for name, tensor in optimizer.state_dict().items()}
     weights = {name: tensor.detach().clone() for name, tensor in live.items()}
     again = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
-    resumed = build_optimizer(again.items(), OptimConfig(), RATES)
+    resumed = build_optimizer(again.items(), config, RATES)
     resumed.load_state_dict(saved)
     for step in range(3, 6):
         for group, each in ((live, optimizer), (again, resumed)):
@@ -72,8 +74,27 @@ def test_state_restored_continues_bit_for_bit():
     assert all(torch.equal(a, resumed.state_dict()[name]) for name, a in optimizer.state_dict().items())
 
 
-def test_state_of_another_model_is_refused():
-    optimizer = build_optimizer(parameters().items(), OptimConfig(), RATES)
+def test_adamw_alone_follows_torch_at_one_rate_and_decays_matrices_only():
+    live, reference = parameters(), parameters()
+    config = OptimConfig(kind="adamw", adamw_lr=0.01, scale=2.0, weight_decay=0.3)
+    optimizer = build_optimizer(live.items(), config, learning_rates(config, width=4))
+    groups = [
+        {"params": [reference[name]], "weight_decay": 0.3 if "proj" in name else 0.0, "lr": 0.02} for name in SHAPES
+    ]
+    other = torch.optim.AdamW(groups, betas=(config.beta1, config.beta2), eps=config.eps)
+    for step in range(3):
+        give_gradients(live, step)
+        give_gradients(reference, step)
+        optimizer.step(1.0)
+        other.step()
+    for name in SHAPES:
+        torch.testing.assert_close(live[name], reference[name])
+    assert {name.split(".")[0] for name in optimizer.state_dict()} == {"adamw"}
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_state_of_another_model_is_refused(kind):
+    optimizer = build_optimizer(parameters().items(), OptimConfig(kind=kind), RATES)
     with pytest.raises(AssertionError, match="another model"):
         optimizer.load_state_dict({"muon.momentum.x": torch.ones(1)})
 

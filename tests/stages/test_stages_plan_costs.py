@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ from fledge.stages.resources import (
     rows_of_each,
 )
 from fledge.train.checkpoint import kept_steps
-from fledge.train.config import PretrainConfig
+from fledge.train.config import PretrainConfig, TrainConfig
 from fledge.types import FledgeError
 
 ALL = ("replicated", "sharded")
@@ -53,21 +54,22 @@ def told(lines: list[str], name: str) -> str:
     return next(line for line in lines if line.strip().startswith(name))
 
 
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
 @pytest.mark.parametrize("tied", [False, True])
-def test_states_are_what_the_module_and_its_optimizer_hold(tied: bool) -> None:
+def test_states_are_what_the_module_and_its_optimizer_hold(tied: bool, kind: Literal["muon", "adamw"]) -> None:
     sizes = replace(SMALL, tie_embeddings=tied)
     model = Decoder(sizes)
-    config = OptimConfig()
+    config = OptimConfig(kind=kind)
     optimizer = build_optimizer(model.named_parameters(), config, learning_rates(config, width=sizes.d_model))
     model(torch.zeros(1, 4, dtype=torch.int64)).sum().backward()
     optimizer.step(1.0)
     held = sum(tensor.nbytes for name, tensor in optimizer.state_dict().items() if ".step." not in name)
     weights = sum(parameter.nbytes for parameter in model.parameters())
-    parts = memory(sizes, 8, 1, compute_bytes=4)
+    parts = memory(sizes, 8, 1, compute_bytes=4, muon=config.muon)
     assert parts.weights == parts.gradients == weights
     norms = sum(p.nbytes for p in model.parameters() if p.dim() == 1)  # AdamW holds two of these, the rule says one
-    assert parts.optimizer == held - norms
-    assert checkpoint_bytes(sizes)[0] == pytest.approx(weights + held, rel=0.02)
+    assert parts.optimizer == held - (norms if config.muon else 0)
+    assert checkpoint_bytes(sizes, TrainConfig(optim=config))[0] == pytest.approx(weights + held, rel=0.02)
 
 
 def test_activations_grow_with_the_rows_and_logits_only_up_to_a_chunk() -> None:

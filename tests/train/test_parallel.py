@@ -30,6 +30,7 @@ helper = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(helper)
 
 N_STEPS, STOPPED_AT = 10, 7
+ADAMW = {"kind": "adamw", "eps": 1e-6}
 WAYS, OBJECTIVES = ("ddp", "fsdp"), ("TokenCrossEntropy", "TwoPartLoss")
 # a learning rate at which ten steps do not blow differences in the last digit up
 QUIET = {"optim": {"scale": 0.1}, "clip": 0.5, "micro_batch_rows": 2, "checkpoint_every": 5}
@@ -71,10 +72,12 @@ def runs(tmp_path_factory) -> Path:
     ]
     jobs += [job(root / f"{way}-stopped", source="Asked", parallel=way) for way in WAYS]
     jobs += [job(root / "ddp-recomputed", parallel="ddp", recompute=True)]
+    jobs += [job(root / f"{way}-adamw", parallel=way, optim=ADAMW) for way in WAYS]
     statuses, told = end(start_two(jobs))
     assert statuses == [0, 0] and "Traceback" not in told[0] + told[1], told
     for objective in OBJECTIVES:
         alone(root / f"one-{objective}", objective)
+    alone(root / "one-adamw", optim=ADAMW)
     with pytest.raises(Stopped):
         alone(root / "one-stopped", source="AskedAlone")
     again = []
@@ -117,6 +120,11 @@ def assert_same(one: Path, two: Path, tolerance: float) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_two_processes_do_as_one(runs, way, objective):
     assert_same(runs / f"one-{objective}", runs / f"{way}-{objective}", 1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_do_as_one_where_adamw_moves_the_matrices_too(runs, way):
+    assert_same(runs / "one-adamw", runs / f"{way}-adamw", 1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)

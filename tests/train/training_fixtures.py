@@ -160,4 +160,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from fledge.run.ranks import leave
+
+    leave(main())

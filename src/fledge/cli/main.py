@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
 import fledge
 from fledge.cli import doctor, look, plan, run, ship, talk
 from fledge.run.files import of_system
-from fledge.run.ranks import leads, rank
+from fledge.run.ranks import leads, leave, rank, world_size
 from fledge.types import FledgeError
 
 INPUT_ERROR = 2
@@ -56,6 +57,14 @@ def build_app() -> App:
     plan.register(app)
     doctor.register(app)
     return app
+
+
+def command() -> NoReturn:
+    """The ``fledge`` command: run what the command line says, and end with its status."""
+    status = main()
+    if world_size() > 1:
+        leave(status)
+    sys.exit(status)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -131,4 +140,4 @@ def _tell(line: str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -206,10 +206,13 @@ class ModelConfig:
         idle = self.n_experts - self.n_active_experts
         return self.n_parameters - self.n_layers * idle * 3 * self.d_model * self.d_expert
 
-    @property
-    def checkpoint_bytes(self) -> int:
-        """Weights, Muon's momentum of the block matrices and AdamW's two moments of the rest, in float32."""
-        return 4 * (3 * self.n_parameters - self.n_block_parameters)
+    def n_moments(self, *, muon: bool = True) -> int:
+        """Numbers that the optimizer keeps: one a parameter of the block matrices if Muon moves them, else two."""
+        return 2 * self.n_parameters - (self._block_matrices(self.n_experts) if muon else 0)
+
+    def checkpoint_bytes(self, *, muon: bool = True) -> int:
+        """Weights and what the optimizer keeps, in float32."""
+        return 4 * (self.n_parameters + self.n_moments(muon=muon))
 
     def flops_per_token(self, context: int) -> float:
         """Floating-point operations to train on one token: forward and backward, at ``context`` tokens a row.

@@ -1,4 +1,4 @@
-"""One optimizer for a whole model: Muon for the matrices of its blocks, AdamW for embeddings, head and norms."""
+"""One optimizer for a whole model: Muon or AdamW for the matrices of its blocks, AdamW for the rest."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def parameter_group(name: str, parameter: Tensor) -> str:
     return "matrix" if parameter.dim() == 2 else "norm"
 
 
+def moved_by_muon(name: str, parameter: Tensor, config: OptimConfig) -> bool:
+    """Whether Muon updates a parameter of this name, and keeps its momentum where it is owned."""
+    return config.muon and parameter_group(name, parameter) == "matrix"
+
+
 class Optimizer:
     """Muon and AdamW behind one ``step``; its state is a flat dictionary of tensors, fit for a safetensors file."""
 
@@ -35,10 +40,12 @@ class Optimizer:
         exchange: Exchange | None,
     ) -> None:
         groups: dict[str, dict[str, Tensor]] = {}
+        matrices: dict[str, Tensor] = {}
         for name, parameter in named_parameters:
-            groups.setdefault(parameter_group(name, parameter), {})[name] = parameter
-        self.parameters = [p for group in groups.values() for p in group.values()]
-        matrices = groups.pop("matrix", {})
+            muon = moved_by_muon(name, parameter, config)
+            group = matrices if muon else groups.setdefault(parameter_group(name, parameter), {})
+            group[name] = parameter
+        self.parameters = [*matrices.values(), *(p for group in groups.values() for p in group.values())]
         self.muon = Muon(
             matrices,
             lr=rates.matrix,
@@ -51,7 +58,15 @@ class Optimizer:
         self._lr = {group: getattr(rates, group) for group in groups}
         self._adam_names = {name: parameter for group in groups.values() for name, parameter in group.items()}
         self.adam = torch.optim.AdamW(
-            [{"params": list(group.values()), "name": key} for key, group in groups.items()] or [{"params": []}],
+            [
+                {
+                    "params": list(group.values()),
+                    "name": key,
+                    "weight_decay": config.weight_decay if key == "matrix" else 0.0,
+                }
+                for key, group in groups.items()
+            ]
+            or [{"params": []}],
             lr=0.0,
             betas=(config.beta1, config.beta2),
             eps=config.eps,

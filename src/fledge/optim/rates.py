@@ -22,9 +22,13 @@ class Rates:
 def learning_rates(config: OptimConfig, *, width: int) -> Rates:
     """The settings times ``scale``; those of embeddings and head also fall with √width (nanochat's rule).
 
+    Where AdamW moves the matrices too, there is one rate for all.
     The batch does not enter: the rule lr ∝ √batch, from the 524,288 tokens that the known recipes use down to 8,192,
     gave rates ten times below the best.
     """
+    if not config.muon:
+        one = config.adamw_lr * config.scale
+        return Rates(one, one, one, one)
     wide = config.scale * (width / REFERENCE_WIDTH) ** -0.5
     return Rates(
         matrix=config.matrix_lr * config.scale,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
+from typing import NoReturn
 
 REQUIRED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -20,3 +23,15 @@ def rank() -> int:
 def leads() -> bool:
     """Whether this is the process that writes, tells and decides."""
     return rank() == 0
+
+
+def leave(status: int) -> NoReturn:
+    """End this process, one of several, with what is to be done at exit but without taking the interpreter down.
+
+    Threads of gloo may let go of their last tensors late, which aborts an interpreter that is half gone
+    (pytorch/pytorch#179291).
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

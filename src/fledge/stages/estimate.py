@@ -174,7 +174,7 @@ def _dollars(seconds: float, n_devices: int, price: float) -> str:
 
 
 def _disk(model: ModelConfig, config: TrainConfig, tokens: int) -> list[str]:
-    of_one, final = checkpoint_bytes(model)
+    of_one, final = checkpoint_bytes(model, config)
     sizes = f"{quantity(of_one)}B a checkpoint, {quantity(final)}B the model"
     if not tokens:
         return [_line("disk", sizes)]

@@ -118,15 +118,16 @@ def memory(
     keeps_pattern: bool = False,
     compiled: bool = True,
     recompute: bool = False,
+    muon: bool = True,
 ) -> Memory:
     """Memory on each of ``n_devices`` to train on ``rows`` rows at once.
 
-    Masters and gradients are float32; the optimizer holds one float32 a parameter of the blocks (Muon's momentum, each
-    matrix's at its owner alone) and two of the rest (AdamW). With ``compute_bytes`` = 2 the matrices are there in
-    bfloat16 as well. Sharded (FSDP, arXiv 2304.11277) each device keeps its share of all that, and whole what is being
-    computed: embeddings and head, and two blocks, of which one is fetched while the other works. Activations are those
-    of :meth:`ModelConfig.training_bytes`, less the logits that it counts: the loss holds a chunk of them at a time.
-    With ``recompute`` they are the input of each block and what one block needs.
+    Masters and gradients are float32; the optimizer holds one float32 a parameter of the blocks (with ``muon``: its
+    momentum, each matrix's at its owner alone) and two of the rest (AdamW). With ``compute_bytes`` = 2 the matrices are
+    there in bfloat16 as well. Sharded (FSDP, arXiv 2304.11277) each device keeps its share of all that, and whole what
+    is being computed: embeddings and head, and two blocks, of which one is fetched while the other works. Activations
+    are those of :meth:`ModelConfig.training_bytes`, less the logits that it counts: the loss holds a chunk of them at a
+    time. With ``recompute`` they are the input of each block and what one block needs.
     """
     outside = model.vocab_size * model.d_model * (1 if model.tie_embeddings else 2)
     inside = model.n_parameters - outside
@@ -140,10 +141,13 @@ def memory(
     if layout == "sharded":
         whole = 1.0 / n_devices
         casts = FLOAT32 * outside + 2 * compute_bytes * inside / model.n_layers
+    moments = 2.0 * FLOAT32 * whole * model.n_parameters
+    if muon:
+        moments = FLOAT32 * inside / n_devices + 2.0 * FLOAT32 * whole * outside
     return Memory(
         weights=whole * model.n_parameters * FLOAT32 + casts,
         gradients=whole * model.n_parameters * FLOAT32,
-        optimizer=FLOAT32 * inside / n_devices + whole * 2 * FLOAT32 * outside,
+        optimizer=moments,
         activations=activations,
         logits=min(tokens, chunk_tokens(model.vocab_size)) * model.vocab_size * LOGIT_BYTES[compiled],
     )
@@ -161,12 +165,13 @@ def memory_here(
         keeps_pattern=keeps_pattern,
         compiled=compiled,
         recompute=config.recompute,
+        muon=config.optim.muon,
     )
     copied = config.background_checkpoints and (config.checkpoint_every or config.log_spaced_checkpoints)
     return replace(
         parts,
         activations=parts.activations * KEPT_SHARE[compiled],
-        checkpoint=float(model.checkpoint_bytes) if copied else 0.0,
+        checkpoint=float(model.checkpoint_bytes(muon=config.optim.muon)) if copied else 0.0,
         process=PROCESS_BYTES[compiled],
     )
 
@@ -209,6 +214,7 @@ def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device)
                     compute_bytes=compute_bytes,
                     keeps_pattern=config.attention == "products",
                     recompute=config.recompute,
+                    muon=config.optim.muon,
                 )
                 if found.total <= USABLE * device.memory_bytes:
                     return Fit(layout, rows, found)
@@ -218,7 +224,15 @@ def fit(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device)
 def refusal(model: ModelConfig, config: TrainConfig, n_devices: int, device: Device, where: str) -> FledgeError:
     """Why nothing fits, and the fewest of these devices and the other devices that would."""
     layout = layouts(model, config, n_devices, device)[-1]
-    one = memory(model, config.context_length, 1, n_devices=n_devices, layout=layout, recompute=config.recompute)
+    one = memory(
+        model,
+        config.context_length,
+        1,
+        n_devices=n_devices,
+        layout=layout,
+        recompute=config.recompute,
+        muon=config.optim.muon,
+    )
     more = [2**k for k in range(1, 13) if 2**k > n_devices and config.batch_rows % 2**k == 0]
     enough = next((n for n in more if fit(model, config, n, device)), 0)
     others = [
@@ -237,9 +251,9 @@ def refusal(model: ModelConfig, config: TrainConfig, n_devices: int, device: Dev
     )
 
 
-def checkpoint_bytes(model: ModelConfig) -> tuple[float, float]:
+def checkpoint_bytes(model: ModelConfig, config: TrainConfig) -> tuple[float, float]:
     """Bytes of one checkpoint (masters and optimizer) and of the model at the end (masters), in float32."""
-    return float(model.checkpoint_bytes), float(FLOAT32 * model.n_parameters)
+    return float(model.checkpoint_bytes(muon=config.optim.muon)), float(FLOAT32 * model.n_parameters)
 
 
 def n_checkpoints(config: TrainConfig, n_steps: int) -> int:

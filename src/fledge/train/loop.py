@@ -218,7 +218,7 @@ class Trainer:
         rows, compute_bytes = hardware.micro_batch_rows, hardware.dtype.itemsize
         n_bytes = process_bytes(self.config, policy.config, device, rows, compute_bytes, products)
         if self.config.background_checkpoints and hardware.device == "cpu":
-            n_bytes += policy.config.checkpoint_bytes
+            n_bytes += policy.config.checkpoint_bytes(muon=self.config.optim.muon)
         self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
         return hardware
 

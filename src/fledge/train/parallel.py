@@ -1,8 +1,8 @@
 """Training in several processes: who holds which part of parameters, gradients and optimizer states.
 
 With one process everything is here and whole (:class:`Alone`). :class:`Replicated` is plain data parallelism: all hold
-all weights. ``sharded.py`` has FSDP2, where each holds its rows of every parameter. In both, each block matrix has one
-owner, which alone keeps its momentum and orthogonalises it whole; the update goes back to who holds the weights.
+all weights. ``sharded.py`` has FSDP2, where each holds its rows of every parameter. In both, each matrix that Muon
+moves has one owner, which alone keeps its momentum and orthogonalises it; the update goes back to who holds weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from fledge.optim.build import parameter_group
+from fledge.optim.build import moved_by_muon
+from fledge.optim.config import OptimConfig
 from fledge.optim.muon import Exchange
 from fledge.train.mesh import World
 
@@ -83,11 +84,11 @@ def owners(shapes: Mapping[str, torch.Size], n_processes: int) -> dict[str, int]
 class Distributed(Alone):
     """What both ways of several processes share: owners of the matrices, and the way of states to a checkpoint."""
 
-    def __init__(self, world: World, models: Models, device: torch.device) -> None:
+    def __init__(self, world: World, models: Models, device: torch.device, optim: OptimConfig) -> None:
         super().__init__(world, models)
         self.device = device
         self.shapes = {name: parameter.shape for name, parameter in parameter_names(models).items()}
-        matrices = {n: p.shape for n, p in self.parameters.items() if parameter_group(n, p) == "matrix"}
+        matrices = {n: p.shape for n, p in self.parameters.items() if moved_by_muon(n, p, optim)}
         self.owner = owners(matrices, world.size)
         self.owned_by = [[name for name in matrices if self.owner[name] == process] for process in range(world.size)]
 
@@ -159,8 +160,8 @@ def split_flat(flat: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
 class Replicated(Distributed):
     """Plain data parallelism. Gradients of matrices go to their owners alone, all others to all."""
 
-    def __init__(self, world: World, models: Models, device: torch.device) -> None:
-        super().__init__(world, models, device)
+    def __init__(self, world: World, models: Models, device: torch.device, optim: OptimConfig) -> None:
+        super().__init__(world, models, device, optim)
         self.exchange = self
         for model in models.values():
             for tensor in model.state_dict().values():

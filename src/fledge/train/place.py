@@ -51,10 +51,11 @@ def place(models: Mapping[str, nn.Module], hardware: Hardware, config: TrainConf
     if world.size > 1 and choose_parallel(config, policy.config, device) == "fsdp":
         from fledge.train.sharded import Sharded  # which takes a second to import
 
-        return Sharded(world, models, device, block_dtype=hardware.dtype)  # which never holds a whole model there
+        # the device never holds a whole model
+        return Sharded(world, models, device, config.optim, block_dtype=hardware.dtype)
     for model in models.values():
         model.to(device)
-    return Alone(world, models) if world.size == 1 else Replicated(world, models, device)
+    return Alone(world, models) if world.size == 1 else Replicated(world, models, device, config.optim)
 
 
 def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: Hardware, parallel: Alone) -> Forward:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
 from fledge.model.decoder import Decoder
+from fledge.optim.config import OptimConfig
 from fledge.train.mesh import SHARD, World, device_mesh
 from fledge.train.parallel import Distributed, Models, flatten, parameter_names, split_flat
 
@@ -22,8 +23,10 @@ class Sharded(Distributed):
     The leader's device also holds whole models, for callbacks and checkpoints.
     """
 
-    def __init__(self, world: World, models: Models, device: torch.device, *, block_dtype: torch.dtype) -> None:
-        super().__init__(world, models, device)
+    def __init__(
+        self, world: World, models: Models, device: torch.device, optim: OptimConfig, *, block_dtype: torch.dtype
+    ) -> None:
+        super().__init__(world, models, device, optim)
         self.exchange, self.in_blocks = self, True
         self.mesh = device_mesh(world, self.device, sharded=True)[SHARD]
         copied = models if world.leads else {}

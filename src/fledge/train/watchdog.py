@@ -41,6 +41,8 @@ class Watchdog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
+        if self.seconds:
+            self._thread.join()
 
     def _watch(self) -> None:
         while (left := self._due - time.monotonic()) > 0:
