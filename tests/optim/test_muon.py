@@ -72,6 +72,25 @@ def test_three_steps_by_the_formula():
         torch.testing.assert_close(live[name].detach(), expected[name], rtol=1e-4, atol=1e-5)
 
 
+def test_how_many_are_iterated_together_changes_nothing(monkeypatch):
+    start = {name: torch.randn(12, 6, generator=torch.Generator().manual_seed(i)) for i, name in enumerate("abcde")}
+    moved, momenta = [], []
+    for together in (2**23, 144, 1):
+        monkeypatch.setattr("fledge.optim.muon.TOGETHER", together)
+        live = {name: tensor.clone().requires_grad_() for name, tensor in start.items()}
+        optimizer = muon(live, weight_decay=0.1)
+        for step in range(2):
+            for i, parameter in enumerate(live.values()):
+                parameter.grad = torch.randn(12, 6, generator=torch.Generator().manual_seed(10 * step + i))
+            optimizer.step(1.0)
+        moved.append(torch.stack([parameter.detach() for parameter in live.values()]))
+        momenta.append(torch.stack(list(optimizer.state().values())))
+        assert list(optimizer.state()) == list(start)
+    for other in (1, 2):
+        torch.testing.assert_close(moved[0], moved[other], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(momenta[0], momenta[other], rtol=0, atol=0)
+
+
 def test_weight_decay_is_decoupled_and_cautious():
     torch.manual_seed(0)
     start = torch.randn(8, 8)

@@ -69,6 +69,14 @@ def test_rows_at_once_follow_the_memory(monkeypatch):
         assert rows == expected
 
 
+def test_a_processor_takes_no_more_tokens_at_once_than_make_it_faster(monkeypatch):
+    monkeypatch.setattr(machine, "available_bytes", lambda device: 10**12)
+    config = replace(CONFIG, context_length=512, batch_tokens=16_384, micro_batch_rows=0)
+    for device, expected in (("cpu", 8), ("cuda", 32)):
+        monkeypatch.setattr(machine, "sharers", lambda device: 1)
+        assert machine._choose_rows(config, MODEL, torch.device(device), torch.float32, "products", {}) == expected
+
+
 def test_compiling_must_be_repaid_and_possible(monkeypatch):
     monkeypatch.setattr(machine, "compiler_problem", lambda: "")
     assert not machine._choose_compile("auto", MODEL, 5.0, {})

@@ -1,7 +1,7 @@
 """Muon: momentum whose every matrix is replaced by the nearest orthogonal one (Jordan et al., kellerjordan/Muon).
 
 The orthogonal factor comes from the Polar Express iteration (Amsel et al., arXiv 2505.16932): matrix products only,
-in bfloat16 where that is fast. Matrices of one shape are stacked and iterated together.
+in bfloat16 where that is fast. Some matrices of one shape at a time are stacked and iterated together.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ POLAR_EXPRESS = (
     (2.3465413258596377, -1.7097828382687081, 0.42323551169305323),
     (1.875, -1.25, 0.375),
 )
+
+TOGETHER = 2**23
+"""Numbers in the matrices that are iterated together: enough for full speed, and what they need besides stays small."""
 
 
 def orthogonalise(matrices: Tensor, steps: int, dtype: torch.dtype) -> Tensor:
@@ -91,12 +94,12 @@ class Muon:
         for name, parameter in parameters.items():
             assert parameter.dim() == 2, f"Muon is for matrices, {name} has {parameter.dim()} dimensions"
         shapes = {name: p.shape if exchange is None else exchange.shapes[name] for name, p in parameters.items()}
-        self._groups = _by_shape(shapes)
+        self._groups = _stacked(shapes)
         owned = {name: shapes[name] for name in (shapes if exchange is None else exchange.owned)}
         device = next((parameter.device for parameter in parameters.values()), None)
         self._stacks = [
             (names, torch.zeros((len(names), *shape), dtype=torch.float32, device=device))
-            for shape, names in _by_shape(owned).items()
+            for shape, names in _stacked(owned)
         ]
 
     @torch.no_grad()
@@ -112,7 +115,7 @@ class Muon:
         for names, momenta in self._stacks:
             updates.update(zip(names, self._update(names, momenta, gradients).unbind(0), strict=True))
         parts = self.exchange.distribute(updates)
-        for shape, names in self._groups.items():
+        for shape, names in self._groups:
             self._apply(names, shape, torch.stack([parts[name] for name in names]), factor)
 
     def _update(self, names: list[str], momenta: Tensor, gradients: Mapping[str, Tensor]) -> Tensor:
@@ -139,8 +142,14 @@ class Muon:
         return {name: momenta[i] for names, momenta in self._stacks for i, name in enumerate(names)}
 
 
-def _by_shape(shapes: Mapping[str, torch.Size]) -> dict[torch.Size, list[str]]:
+def _stacked(shapes: Mapping[str, torch.Size]) -> list[tuple[torch.Size, list[str]]]:
+    """Names with the shape that they share, no more of them than are iterated together."""
     groups: dict[torch.Size, list[str]] = {}
     for name, shape in shapes.items():
         groups.setdefault(shape, []).append(name)
-    return groups
+    return [
+        (shape, names[start : start + n])
+        for shape, names in groups.items()
+        for n in [max(1, TOGETHER // shape.numel())]
+        for start in range(0, len(names), n)
+    ]

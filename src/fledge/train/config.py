@@ -18,11 +18,11 @@ CONFIG = "config.json"
 TOKENS_PER_PARAMETER = 12
 MAX_SEED = 2**63
 MIN_CHUNK_TOKENS = 512
-CHUNK_LOGITS = 2**23
+CHUNK_LOGITS = 2**22
 
 
 def chunk_tokens(vocab_size: int) -> int:
-    """Tokens whose logits the loss holds at once: 8 million logits, of 512 tokens at least."""
+    """Tokens whose logits the loss holds at once: 4 million logits, of 512 tokens at least."""
     return max(MIN_CHUNK_TOKENS, CHUNK_LOGITS // vocab_size)
 
 

@@ -28,6 +28,8 @@ BF16_MUST_GAIN = 1.2
 THREADS_MUST_GAIN = 1.1
 REUSE_MUST_GAIN = 1.1
 PRODUCTS_MAX_CONTEXT = 2048
+CPU_TOKENS_AT_ONCE = 4096
+"""More at once makes a processor no faster (docs/log.md), and keeps more."""
 
 
 def choose_hardware(config: TrainConfig, model: ModelConfig, tokens: int) -> Hardware:
@@ -182,10 +184,14 @@ def _choose_rows(
     kernel: Kernel,
     reasons: dict[str, str],
 ) -> int:
-    """The most rows, of those that divide the batch, whose training takes at most half of the free memory."""
+    """The most rows, of those that divide the batch, whose training takes at most half of the free memory.
+
+    On a processor, no more than 4,096 tokens.
+    """
     free = available_bytes(device) // sharers(device)
     n = config.batch_rows
-    divisors = [rows for rows in range(n, 0, -1) if n % rows == 0]
+    most = max(1, CPU_TOKENS_AT_ONCE // config.context_length) if device.type == "cpu" else n
+    divisors = [rows for rows in range(n, 0, -1) if n % rows == 0 and rows <= most]
     for rows in divisors:
         needed = process_bytes(config, model, device, rows, dtype.itemsize, kernel == "products")
         if needed <= free / 2 or rows == 1:
