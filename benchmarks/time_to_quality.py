@@ -93,6 +93,11 @@ def main(words: Sequence[str] | None = None) -> None:
         plot(result, options.plot)
 
 
+def own_threads() -> int:
+    """The processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--peers-python", default=os.environ.get("PEERS_PYTHON", ""), help="a Python with the peers")
@@ -117,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--curve-bytes", type=int, default=100_000)
     found.add_argument("--heldout-bytes", type=int, default=800_000)
     found.add_argument("--target", nargs="*", default=[], metavar="TEXT=BITS")
-    found.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    found.add_argument("--threads", type=int, default=own_threads())
     found.add_argument("--limit", type=float, default=14_400.0, help="seconds after which a contestant is killed")
     found.add_argument("--json", type=Path)
     found.add_argument("--plot", type=Path)
