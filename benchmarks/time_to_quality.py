@@ -140,6 +140,7 @@ def entrants(options: Any) -> list[Contestant]:
     best = {"precision": options.precision, "compile": not options.no_compile, "best": True}
     rules = {"nanogpt": "AdamW", "nanochat": "Muon", "litgpt": "AdamW", "transformers": "AdamW"}
     found += [Contestant(peer, rules[peer], environment=environment, **best) for peer in PEERS]
+    found.append(Contestant("nanochat", "full rates", environment=environment, settings={"batch_rule": "off"}, **best))
     return [c for c in found if not options.only or any(word in c.name for word in options.only)]
 
 

@@ -2,7 +2,8 @@
 
 That compiles always; on a CPU it computes in float32 unless NANOCHAT_DTYPE says otherwise, and its own example for a
 CPU takes full attention windows. Rates, momentum and weight decay follow its rules from depth, batch and horizon:
-√(batch / 2¹⁹) on every rate, decay × √(batch / 2¹⁹) × D₁₂ / D, 40 steps of warm-up, warm-down over 65 % to 5 %.
+√(batch / 2¹⁹) on every rate, decay × √(batch / 2¹⁹) × D₁₂ / D, 40 steps of warm-up, warm-down over 65 % to 5 %. With
+the setting batch_rule = off the first of these is left out, for batches far below those that the rule was made for.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def build(task: Task) -> Peer:
     model = model_of(shape.n_layers, shape.d_model, shape.n_heads)
     model.to_empty(device="cpu")
     model.init_weights()
-    batch = (shape.tokens / BATCH_REFERENCE) ** 0.5
+    batch = 1.0 if task.settings.get("batch_rule") == "off" else (shape.tokens / BATCH_REFERENCE) ** 0.5
     weight_decay = WEIGHT_DECAY * batch * scaling(model_of(12, 768, 6)) / scaling(model)
     optimizer = model.setup_optimizer(weight_decay=weight_decay, **{name: rate * batch for name, rate in RATES.items()})
     forward = torch.compile(model, dynamic=False) if task.compile else model
