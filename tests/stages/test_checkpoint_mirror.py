@@ -21,7 +21,7 @@ from fledge.stages.graph import run_job
 from fledge.stages.job import Job
 from fledge.stages.mirror import CheckpointMirror, mirrored_checkpoints
 from fledge.stages.table import StageContext, StageSpec
-from fledge.train.checkpoint import Snapshot, checkpoint_steps, latest_checkpoint, remove_old, write_checkpoint
+from fledge.train.checkpoint import FORMAT, Snapshot, checkpoint_steps, latest_checkpoint, remove_old, write_checkpoint
 from fledge.types import FledgeError
 
 URL, PLACE = "memory://bucket/run", "checkpoints/learn"
@@ -37,7 +37,7 @@ def save(machine: Path, *steps: int) -> Path:
     """Checkpoints of these steps, as a training writes them."""
     for step in steps:
         tensors = {"model.safetensors": {"weight": torch.full((4,), float(step))}}
-        write_checkpoint(machine / "checkpoints", Snapshot(step, tensors, {"format": 1, "step": step}))
+        write_checkpoint(machine / "checkpoints", Snapshot(step, tensors, {"format": FORMAT, "step": step}))
     return machine
 
 
@@ -115,7 +115,7 @@ def test_a_committed_checkpoint_that_is_none_is_told_and_the_one_before_it_is_us
     mirror_of(save(tmp_path / "run", 100, 200), told).finish()
     Store(URL).commit(f"{PLACE}/step-00000300", files)
     assert goes_on_at(tmp_path / "other", told) == 200
-    assert told[0].startswith(f"{URL}/{PLACE}/step-00000300: state.json is ")
+    assert told[0].startswith(f"{URL}/{PLACE}/step-00000300: state.json ")
     assert told[0].endswith("; the mirror's checkpoint before it is used") and len(told) == 2
     assert not list((tmp_path / "other").glob(".partial-*"))
 
