@@ -110,6 +110,19 @@ def test_a_resumed_training_continues_the_same_run_after_its_checkpoint(tmp_path
     assert set(dict(curve([each for each in points if each != "closed"]))) == set(range(1, 21))
 
 
+def test_tensorboard_whose_files_lie_on_another_machine_gets_all_of_it(tmp_path, recorded, monkeypatch):
+    monkeypatch.setitem(track.ADAPTERS, "tensorboard", Recorder)
+    given = context(tmp_path / "pretrain", "trackio", "tensorboard")
+    follow(given, range(12), killed=True)
+    follow(given, range(9, 13), killed=True)  # here trackers.json came with the checkpoint, tensorboard/ did not
+    (given.out / "tensorboard").mkdir()
+    follow(given, range(12, 21))
+    begun = {name: [each[1] for each in points if each[0] == "after"] for name, points in recorded.items()}
+    runs = json.loads((given.out / "trackers.json").read_text("utf-8"))
+    assert begun[f"small/{runs['trackio']}"] == [-1, 8, 11]
+    assert begun[f"small/{runs['tensorboard']}"] == [-1, -1, 11]
+
+
 def test_a_tracker_turned_on_later_gets_all_of_it(tmp_path, recorded):
     follow(context(tmp_path / "pretrain"), range(12))
     assert not recorded

@@ -27,7 +27,7 @@ from fledge.run.progress import duration, quantity
 from fledge.run.settings import settings_hash
 from fledge.run.storage import Store
 from fledge.stages.job import RECIPE_NAME, Job, check_upstream, wanted_stages
-from fledge.stages.mirror import commit_stage, fetch_stages
+from fledge.stages.mirror import commit_stage, fetch_stages, forget_checkpoints
 from fledge.stages.plan import NEXT, Decision, begun_as_json, begun_now, decide, plan, read_begun
 from fledge.stages.table import STAGES, StageSpec
 from fledge.stages.together import announce
@@ -64,7 +64,7 @@ def run_job(
             decision = decide(
                 spec, job.settings_of[spec.name], job.run, list(job.settings_of), forced=spec.name in forced
             )
-            _do(job, spec, decision, say)
+            _do(job, spec, decision, say, anew=spec.name in forced)
             if store:
                 commit_stage(store, job.run, spec.name, say)
             if spec.name in forced:
@@ -136,7 +136,7 @@ def _run_only(job: Job, only: str, store: Store | None, say: Callable[[str], Non
     return decision
 
 
-def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None]) -> None:
+def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None], *, anew: bool = False) -> None:
     home, successor = job.run / spec.name, job.run / f"{spec.name}{NEXT}"
     with told(job.run):
         if decision.action == "done":
@@ -155,6 +155,8 @@ def _do(job: Job, spec: StageSpec, decision: Decision, say: Callable[[str], None
     before = read_begun(out) if resume else None
     begun = before or begun_now(spec, settings, job.run, list(job.settings_of), None)
     if before is None:
+        if anew and job.mirror:  # before it counts as begun, so that a kill in between leaves none to go on from
+            forget_checkpoints(job.mirror, spec.name, settings, begun)
         write_json(out / SETTINGS_NAME, begun_as_json(spec.name, begun))
     why = f", {decision.reason}" if decision.action in ("re-run", "mend") else ""
     say(f"{spec.name}: {'goes on' if resume else 'starts'}{why}")

@@ -87,7 +87,8 @@ class Follower:
         path = self.directory / TRACKERS_NAME
         runs: dict[str, str] = read_json(path) if path.exists() else {}
         for name in self._wanted:
-            known = name in runs
+            # TensorBoard's run is its files here, which another machine lacks
+            known = name in runs and (name != "tensorboard" or (self.directory / "tensorboard").exists())
             runs.setdefault(name, f"{self._label}-{uuid.uuid4().hex[:8]}")
             self._after[name] = resumed_after if known else -1
             try:
