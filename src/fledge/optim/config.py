@@ -13,13 +13,13 @@ from fledge.types import FledgeError
 class OptimConfig:
     """Muon for the matrices of the blocks and AdamW for the rest, or AdamW at one rate for everything.
 
-    The rates are the best found at depth 2 and batches of 8,192 tokens over 600 steps, those of embeddings and head
-    stated for a width of 768 (they fall with √width, see ``rates.py``). ``scale`` and the schedule multiply all.
+    The rates are the best found at depths 2 to 6 and batches of 8,192 tokens. Those of matrices, embeddings and head
+    are stated for a width of 768: they fall with √width, see ``rates.py``. ``scale`` and the schedule multiply all.
     """
 
     kind: Literal["muon", "adamw"] = setting("muon", "what moves the block matrices")
     scale: float = setting(1.0, "multiplies every learning rate")
-    matrix_lr: float = setting(0.05, "learning rate of the block matrices (Muon)")
+    matrix_lr: float = setting(0.02, "learning rate of the block matrices (Muon), at width 768")
     embedding_lr: float = setting(0.1, "learning rate of the token embeddings (AdamW), at width 768")
     head_lr: float = setting(0.01, "learning rate of the output head (AdamW), at width 768")
     norm_lr: float = setting(0.01, "learning rate of the norm weights (AdamW)")

@@ -20,9 +20,10 @@ class Rates:
 
 
 def learning_rates(config: OptimConfig, *, width: int) -> Rates:
-    """The settings times ``scale``; those of embeddings and head also fall with √width (nanochat's rule).
+    """The settings times ``scale``; all but those of norms also fall with √width.
 
-    Where AdamW moves the matrices too, there is one rate for all.
+    nanochat's rule has that for embeddings and head. For the matrices it is what was found from depth 2 to 6, where the
+    width is 64 times the depth (docs/log.md). Where AdamW moves the matrices too, there is one rate for all.
     The batch does not enter: the rule lr ∝ √batch, from the 524,288 tokens that the known recipes use down to 8,192,
     gave rates ten times below the best.
     """
@@ -31,7 +32,7 @@ def learning_rates(config: OptimConfig, *, width: int) -> Rates:
         return Rates(one, one, one, one)
     wide = config.scale * (width / REFERENCE_WIDTH) ** -0.5
     return Rates(
-        matrix=config.matrix_lr * config.scale,
+        matrix=config.matrix_lr * wide,
         embedding=config.embedding_lr * wide,
         head=config.head_lr * wide,
         norm=config.norm_lr * config.scale,

@@ -16,7 +16,7 @@ class SftConfig(TrainConfig):
 
     epochs: float = setting(2.0, "passes over the conversations, where tokens is 0")
     conversations: tuple[str, ...] = setting((), "JSONL files of conversations beside the recipe's own")
-    optim: OptimConfig = setting(OptimConfig(scale=0.2, embedding_lr=0.003, head_lr=0.001), "optimizer")
+    optim: OptimConfig = setting(OptimConfig(scale=0.2, matrix_lr=0.03, embedding_lr=0.003, head_lr=0.001), "optimizer")
     warmup: float = setting(0.05, "share of the steps in which the learning rate rises")
     decay: float = setting(0.5, "share of the steps, at the end, in which the learning rate falls")
 
