@@ -40,7 +40,8 @@ def outputs(run: Path) -> dict[str, str]:
         if path.is_file() and stage in STAGES and path.name not in TIMED:
             data = path.read_bytes()
             if path.name == "state.json":
-                state = {key: value for key, value in json.loads(data).items() if key != "seconds"}
+                timed = ("seconds", "state_sha256")
+                state = {key: value for key, value in json.loads(data).items() if key not in timed}
                 data = json.dumps(state).encode()
             found[path.relative_to(run).as_posix()] = hashlib.sha256(data).hexdigest()
     return found

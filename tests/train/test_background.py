@@ -66,7 +66,8 @@ def states(directory: Path) -> dict[int, tuple]:
     for step in checkpoint_steps(directory / "checkpoints"):
         loaded = load_checkpoint(directory / "checkpoints" / f"step-{step:08d}")
         digests = loaded.state.pop("sha256")
-        loaded.state.pop("seconds")
+        for timed in ("seconds", "state_sha256"):
+            loaded.state.pop(timed)
         found[step] = (digests, loaded.state)
     return found
 

@@ -110,6 +110,50 @@ def test_every_single_byte_counts(tmp_path):
         (path / name).write_bytes(original)
 
 
+def rewritten(path: Path, **changes) -> None:
+    body = json.loads((path / "state.json").read_text("utf-8")) | changes
+    kept = {key: value for key, value in body.items() if value is not None}
+    (path / "state.json").write_text(json.dumps(kept), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"step": 3}, {"tokens": 21}, {"sha256": {}}, {"models": {}}, {"format": 1}, {"state_sha256": None}, {"rng": "x"}],
+)
+def test_a_changed_value_of_the_state_is_damage(tmp_path, change):
+    older, newer = save(tmp_path, 1), save(tmp_path, 2)
+    rewritten(newer)
+    assert damage(newer) == ""
+    rewritten(newer, **change)
+    assert damage(newer).startswith("state.json ")
+    assert latest_checkpoint(tmp_path, lambda line: None) == older
+    with pytest.raises(FledgeError, match=r"state\.json"):
+        load_checkpoint(newer)
+
+
+def test_every_single_byte_of_the_state_that_means_something_counts(tmp_path):
+    path = save(tmp_path, 1) / "state.json"
+    original = path.read_bytes()
+    for at in range(len(original)):
+        if not original[at : at + 1].isspace():
+            path.write_bytes(original[:at] + bytes([original[at] ^ 1]) + original[at + 1 :])
+            assert damage(path.parent), original[at - 20 : at + 20]
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_damage(tmp_path):
+    moved = save(tmp_path, 2).rename(tmp_path / "step-00000003")
+    assert damage(moved) == "state.json is of step 2"
+    assert damage(moved.rename(tmp_path / "best")) == ""
+
+
+def test_a_checkpoint_from_before_the_state_had_a_checksum_is_read(tmp_path):
+    path = save(tmp_path, 2)
+    rewritten(path, format=1, state_sha256=None)
+    assert damage(path) == "" and load_checkpoint(path).state["tokens"] == 20
+    (path / "optimizer.safetensors").write_bytes(b"")
+    assert "optimizer.safetensors" in damage(path)
+
+
 def test_none_where_there_is_nothing(tmp_path):
     assert latest_checkpoint(tmp_path / "absent") is None
     (tmp_path / "step-xyz").mkdir()

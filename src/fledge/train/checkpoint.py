@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -27,7 +28,8 @@ from fledge.model.weights import exported_weights, load_weights, read_decoder_fi
 from fledge.run.files import TEMPORARY, atomic_directory, read_json, sha256, write_json
 from fledge.types import FledgeError
 
-FORMAT = 1
+FORMAT = 2
+"""Format 1 had no checksum of ``state.json`` itself."""
 _NAME = re.compile(r"step-(\d{8})")
 Tell = Callable[[str], None]
 
@@ -83,15 +85,22 @@ def take_snapshot(
 
 
 def write_checkpoint(directory: Path, snapshot: Snapshot) -> Path:
-    """Write ``directory/step-XXXXXXXX``: weights, optimizer, ``state.json`` with the sha256 of every file beside it."""
+    """Write ``directory/step-XXXXXXXX``: weights, optimizer, ``state.json`` with the sha256 of them and of the rest."""
     target = step_directory(directory, snapshot.step)
     with atomic_directory(target) as temporary:
         for file, tensors in snapshot.tensors.items():
             save_tensors(tensors, temporary / file)
         files = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
         body = {**snapshot.state, "sha256": files}
+        body["state_sha256"] = state_sha256(body)
         (temporary / "state.json").write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8", newline="\n")
     return target
+
+
+def state_sha256(state: Mapping[str, Any]) -> str:
+    """The sha256 of what ``state.json`` holds beside it, as JSON with sorted keys."""
+    rest = json.loads(json.dumps({key: value for key, value in state.items() if key != "state_sha256"}))
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -112,8 +121,12 @@ def damage(path: Path) -> str:
     try:
         state = read_json(path / "state.json")
         listed = state["sha256"]
-        if state["format"] != FORMAT:
+        if state["format"] not in (1, FORMAT):
             return f"has format {state['format']}, expected {FORMAT}"
+        if (state["format"] == FORMAT or "state_sha256" in state) and state["state_sha256"] != state_sha256(state):
+            return "state.json does not match its checksum"
+        if _NAME.fullmatch(path.name) and path != step_directory(path.parent, state["step"]):
+            return f"state.json is of step {state['step']}"
         for name, digest in listed.items():
             if not (path / name).is_file():
                 return f"{name} is missing"
@@ -121,7 +134,7 @@ def damage(path: Path) -> str:
                 return f"{name} does not match its checksum"
     except FledgeError as error:
         return f"state.json {error.what}"
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return "state.json is incomplete"
     return ""
 
