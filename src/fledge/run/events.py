@@ -42,7 +42,8 @@ class EventLog:
             self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with told(self.path):  # what a full disk refused is tried once more
+            self._file.close()
 
     def __enter__(self) -> EventLog:
         return self
