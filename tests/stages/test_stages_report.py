@@ -14,6 +14,7 @@ import pytest
 from fledge.run.events import EventLog
 from fledge.run.files import write_json
 from fledge.run.manifest import Manifest, write_manifest
+from fledge.stages.card import card_of
 from fledge.stages.compare import interleaved, merged
 from fledge.stages.figures import bits_rows, percent, task_rows
 from fledge.stages.page import Section, Table, Text, Tokens, to_html, to_markdown
@@ -120,6 +121,14 @@ def other(run: Path, tmp_path: Path) -> Path:
     for at, depth in ((run, 4), (path, 6)):
         (at / "recipe.toml").write_text(f'name = "x"\n[pretrain]\ndepth = {depth}\nseed = 1\n', "utf-8")
     return path
+
+
+def test_a_training_without_a_loss_that_is_a_number_is_told_without_one(run: Path, other: Path) -> None:
+    summary = json.loads((run / "pretrain/manifest.json").read_text())["summary"]
+    assert "4 steps, last loss 1.500\n" in card_of(run, "small")
+    finished(run, "pretrain", {**summary, "loss": None})
+    assert "4 steps\n" in card_of(run, "small") and "loss" not in card_of(run, "small")
+    assert rows_of(write_report(run, other)[0].read_text("utf-8"))["last loss"] == ["–", "9.7500"]
 
 
 def test_two_runs_stand_side_by_side(run: Path, other: Path) -> None:

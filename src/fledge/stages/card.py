@@ -50,9 +50,8 @@ def _model(facts: RunFacts) -> list[str]:
     for stage, what in (("pretrain", "pretrained"), ("sft", "tuned on conversations")):
         told = facts.summary(stage)
         if told.get("steps"):
-            lines.append(
-                f"- {what}: {quantity(told['tokens'])} tokens in {told['steps']} steps, last loss {told['loss']:.3f}"
-            )
+            loss = "" if told["loss"] is None else f", last loss {told['loss']:.3f}"
+            lines.append(f"- {what}: {quantity(told['tokens'])} tokens in {told['steps']} steps{loss}")
     return [*lines, ""]
 
 

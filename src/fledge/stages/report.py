@@ -160,7 +160,7 @@ def _training_facts(stage: str, run: RunFacts) -> Lines:
         ("parameters", quantity(summary["n_parameters"])),
         ("tokens", quantity(summary["tokens"])),
         ("steps", f"{summary['steps']:,}"),
-        ("last loss", f"{summary['loss']:.4f}"),
+        ("last loss", "–" if summary["loss"] is None else f"{summary['loss']:.4f}"),
         ("tokens/s", f"{summary['tokens_per_second']:,.0f}"),
         ("arithmetic", f"{arithmetic}, {hardware['device']}"),
         ("utilisation", f"{100 * used[len(used) // 2]:.0f} %" if used else "–"),

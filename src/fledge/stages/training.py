@@ -160,13 +160,14 @@ def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: P
 
 
 def summary_of(state: TrainState) -> dict[str, Any]:
-    """The key figures of a training. A process that only found it finished has the loss from the events."""
-    last = state.metrics or deque(read_events(state.events.path, "step"), maxlen=1)[0]
+    """The key figures of a training; the loss is the last that was a number, None where there was none."""
+    losses = (event["loss"] for event in read_events(state.events.path, "step"))
+    last = deque((loss for loss in losses if loss is not None), maxlen=1)
     return {
         "steps": state.step,
         "tokens": state.tokens,
         "n_parameters": policy_of(state).config.n_parameters,
-        "loss": last["loss"],
+        "loss": last[0] if last else None,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "hardware": dict(vars(state.hardware)),
     }
