@@ -180,7 +180,7 @@ def test_threads_are_those_on_which_a_product_is_fastest(monkeypatch, seconds, c
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     monkeypatch.setattr(torch, "set_num_threads", (told := []).append)
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(machine, "usable_processors", lambda: frozenset(range(8)))
     monkeypatch.setattr(machine, "best_seconds", lambda works, device: {name: seconds.get(name, 1.0) for name in works})
     reasons = {}
     flops = machine._choose_threads(0, MODEL, torch.device("cpu"), torch.float32, 1.0, reasons)

@@ -16,6 +16,7 @@ import torch
 
 from fledge.optim.config import OptimConfig
 from fledge.run.events import EventLog, read_events
+from fledge.run.files import write_json
 from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint, load_model
 from fledge.train.hardware import compiler_problem
 from fledge.train.signals import Stopped
@@ -160,13 +161,39 @@ def test_a_signal_in_the_last_step_stops_what_comes_after(tmp_path):
     assert_same_training(tmp_path / "whole", tmp_path / "stopped")
 
 
+class AskedAtTheEnd(helper.CountingSource):
+    """SIGTERM comes while the last checkpoint is made."""
+
+    def __init__(self, last: int) -> None:
+        self.last, self.fetched = last, 0
+
+    def batch(self, step: int) -> Batch:
+        self.fetched = step + 1
+        return super().batch(step)
+
+    def state_dict(self):
+        if self.fetched == self.last:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().state_dict()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+def test_a_signal_while_the_end_is_saved_stops_what_comes_after(tmp_path):
+    with pytest.raises(Stopped, match="stopped at step 12 of 12, saved") as caught:
+        helper.train(tmp_path / "stopped", 12, source=AskedAtTheEnd(12))
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert helper.train(tmp_path / "stopped", 12, [lambda state: pytest.fail("it is done again")]).last
+    helper.train(tmp_path / "whole", 12)
+    assert_same_training(tmp_path / "whole", tmp_path / "stopped")
+
+
 def test_two_trainings_leave_the_same_state_but_for_the_time(tmp_path):
     states = []
     for name in ("one", "other"):
         torch.rand(len(states) + 1)
         helper.train(tmp_path / name, 3)
         state = load_checkpoint(latest_checkpoint(tmp_path / name / "checkpoints")).state
-        states.append({key: value for key, value in state.items() if key != "seconds"})
+        states.append({key: value for key, value in state.items() if key not in ("seconds", "state_sha256")})
     assert states[0] == states[1]
 
 
@@ -324,6 +351,58 @@ def test_no_checkpoint_keeps_a_step_that_was_passed_over_before_the_end_of_train
         helper.train(spoilt, 12, source=Poisoned(6), checkpoint_every=1)
     assert max(checkpoint_steps(spoilt / "checkpoints")) == 6
     assert helper.train(spoilt, 12, checkpoint_every=1).metrics["loss"] == wanted
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals between processes")
+def test_a_signal_amid_bad_steps_leaves_the_checkpoint_before_them(tmp_path):
+    def interrupt(state):
+        if state.step == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="stopped at step 8 of 12, where the loss is no number, so not saved") as caught:
+        helper.train(tmp_path / "spoilt", 12, [interrupt], source=Poisoned(6), checkpoint_every=3)
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert max(checkpoint_steps(tmp_path / "spoilt" / "checkpoints")) == 6
+    helper.train(tmp_path / "spoilt", 12)
+    helper.train(tmp_path / "whole", 12)
+    assert_same_training(tmp_path / "whole", tmp_path / "spoilt")
+
+
+@pytest.mark.parametrize(("bad", "told"), [((5, 5), 4), ((4, 5), 3), ((0, 5), None)])
+def test_the_loss_that_is_told_of_a_training_is_the_last_that_was_a_number(tmp_path, bad, told):
+    from fledge.stages.training import summary_of
+
+    whole = [event["loss"] for event in losses_of(tmp_path / "whole", helper.CountingSource())]
+    spoilt = losses_of(tmp_path, Poisoned(*bad))
+    assert [event["loss"] is None for event in spoilt] == [bad[0] <= step <= bad[1] for step in range(6)]
+    state = helper.train(tmp_path, 6)
+    summary = summary_of(state)
+    assert summary["loss"] == (None if told is None else whole[told])
+    write_json(tmp_path / "manifest.json", summary)
+
+
+def losses_of(directory: Path, source) -> list[dict]:
+    helper.train(directory, 6, source=source, max_bad_steps=10)
+    return losses(directory)
+
+
+class Scaled(helper.CountingSource):
+    def __init__(self, factor: float) -> None:
+        self.factor = np.float32(factor)
+
+    def batch(self, step: int) -> Batch:
+        made = super().batch(step)
+        made.weight[:] *= self.factor
+        return made
+
+
+@pytest.mark.parametrize("factor", [2.0**-5, 2.0**-9, 2.0**-20])
+def test_only_the_proportion_of_weights_counts(tmp_path, factor):
+    for name, source in (("whole", None), ("scaled", Scaled(factor))):
+        helper.train(tmp_path / name, 3, source=source)
+    for one, two in zip(losses(tmp_path / "whole"), losses(tmp_path / "scaled"), strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
+        assert one["grad_norm"] == pytest.approx(two["grad_norm"], rel=1e-4)
 
 
 class Masked(helper.CountingSource):

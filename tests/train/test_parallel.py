@@ -16,9 +16,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fledge.model.decoder import Decoder
+from fledge.optim.build import build_optimizer
+from fledge.optim.config import OptimConfig
+from fledge.optim.rates import learning_rates
 from fledge.run.events import read_events
 from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint
-from fledge.train.parallel import owners
+from fledge.train.mesh import World
+from fledge.train.parallel import Distributed, owners
 from fledge.train.signals import Stopped
 from fledge.train.watchdog import HANG_CODE
 
@@ -180,9 +185,10 @@ def test_a_hang_ends_with_the_stacks_of_every_process(tmp_path):
     assert statuses == [HANG_CODE, HANG_CODE]
     for rank in (0, 1):
         stacks = (tmp_path / f"stacks-{rank}.txt").read_text("utf-8")
-        assert "loop.py" in stacks and "in fit" in stacks
-        assert f"process {rank} did no step for 3 s after step 6" in told[rank] and stacks in told[rank]
-    assert "in batch" in (tmp_path / "stacks-1.txt").read_text("utf-8")
+        for place in (stacks, told[rank]):
+            assert "loop.py" in place and "in fit" in place
+        assert f"process {rank} did no step for 3 s after step 6" in told[rank]
+    assert "in batch" in told[1] and "in batch" in (tmp_path / "stacks-1.txt").read_text("utf-8")
     assert checkpoint_steps(tmp_path / "checkpoints")[-1] == 5
 
 
@@ -205,3 +211,43 @@ def test_every_matrix_has_one_owner_and_the_load_is_balanced(sizes, n_processes)
     loads = [sum(cost[name] for name in shapes if chosen[name] == process) for process in range(n_processes)]
     # the greedy rule never leaves one more than its most expensive matrix above the mean
     assert max(loads) <= sum(loads) / n_processes + max(cost.values())
+
+
+def test_each_of_two_models_gets_its_own_part_of_the_states():
+    models = {name: Decoder(helper.MODEL, seed=seed) for seed, name in enumerate(("policy", "critic"))}
+    parts = [Distributed(World(rank, 2), models, torch.device("cpu"), OptimConfig()) for rank in range(2)]
+    optimizer = build_optimizer(parts[0].parameters.items(), OptimConfig(), learning_rates(OptimConfig(), width=32))
+    for parameter in parts[0].parameters.values():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step(1.0)
+    whole = optimizer.state_dict()
+    momenta = {key for key in whole if key.startswith("muon.")}
+    assert len(momenta) == 2 * sum(not key.startswith("muon.momentum.critic.") for key in momenta)
+    for part in parts:
+        expected = {f"muon.momentum.{name}" for name in part.owned}
+        assert part.part(whole).keys() == expected | (whole.keys() - momenta)
+
+
+class Bound(World):
+    """One of processes on machines of which each lets its processes run on ``binding`` (numbers by local rank)."""
+
+    def __init__(self, binding: list[set[int]], n_machines: int) -> None:
+        super().__init__(0, len(binding) * n_machines, 0, len(binding))
+        object.__setattr__(self, "binding", binding)
+
+    def total(self, values: list[float]) -> list[float]:
+        n_machines = self.size // self.local_size
+        return [float(n_machines * sum(at in usable for usable in self.binding)) for at in range(len(values))]
+
+
+@given(st.integers(1, 64), st.integers(1, 8), st.integers(1, 3), st.booleans())
+@settings(deadline=None, max_examples=20)
+def test_processors_are_shared_by_those_who_may_run_on_them(each, n_processes, n_machines, bound):
+    first = [each * process if bound else 0 for process in range(n_processes)]
+    binding = [set(range(start, start + each)) for start in first]
+    own = [Bound(binding, n_machines).share_of(usable) for usable in binding]
+    assert own == [each if bound else max(1, each // n_processes)] * n_processes
+
+
+def test_a_process_alone_has_all_processors_that_it_may_run_on():
+    assert World().share_of({3, 5}) == 2

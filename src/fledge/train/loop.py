@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -20,21 +20,19 @@ from fledge.optim.rates import learning_rates
 from fledge.optim.schedule import learning_rate_factor
 from fledge.run.events import EventLog
 from fledge.run.manifest import CHECKPOINTS, EVENTS_NAME
-from fledge.run.progress import quantity
 from fledge.train.background import Background
 from fledge.train.batches import Source, micro_batches, share, to_device
 from fledge.train.checkpoint import Checkpoint, take_snapshot
+from fledge.train.choice import training_hardware
 from fledge.train.config import TrainConfig
-from fledge.train.hardware import Hardware, apply_hardware, store_hardware, stored_hardware
+from fledge.train.hardware import Hardware
 from fledge.train.memory import available_bytes
 from fledge.train.mesh import world
-from fledge.train.objective import Objective
+from fledge.train.objective import Objective, per_count
 from fledge.train.parallel import Alone
-from fledge.train.place import Forward, forward_of, local_hardware, place
-from fledge.train.probe import choose_hardware
+from fledge.train.place import Forward, forward_of, place
 from fledge.train.resume import checkpoint_due, resume, state_body, write_and_retain
-from fledge.train.share import process_bytes
-from fledge.train.signals import Stopped, stop_requests
+from fledge.train.signals import Stopped, StopRequest, stop_requests
 from fledge.train.watchdog import Watchdog
 from fledge.types import FledgeError
 
@@ -100,48 +98,64 @@ class Trainer:
         The state that is returned has the whole trained models. Raises Stopped after Ctrl-C or SIGTERM with everything
         saved, and FledgeError where the loss stays no number or another process of the training ended.
         """
-        with self.world.mourning(), stop_requests(patient=self.world.size > 1) as stop:
-            hardware = self._hardware(models)
-            checkpoint = resume(self.directory, self.config, self.n_steps, models, source, self.world, self.tell)
-            parallel = place(models, hardware, self.config, self.world)
-            optimizer = self._build(models, hardware, parallel, checkpoint)
-            state = self._begin(source, hardware, parallel, checkpoint)
-            with (
-                state.events,
-                Background() as background,
-                Watchdog(self.config.watchdog_seconds, self.directory, self.world.rank) as watchdog,
-                ExitStack() as closing,
-            ):
-                callbacks = callbacks if self.world.leads else ()
-                for close in (getattr(callback, "close", None) for callback in callbacks):
-                    if close is not None:
-                        closing.callback(close)
-                forward = forward_of(models, objective, hardware, parallel)
-                if state.step == 0:
-                    self._call(callbacks, state, parallel)
-                bad_steps = 0
-                while state.step < self.n_steps:
-                    metrics = self._step(state, forward, objective, optimizer, parallel)
-                    state.events.write("step", step=state.step, tokens=state.tokens, **metrics)
-                    bad_steps = 0 if math.isfinite(metrics["loss"] + metrics["grad_norm"]) else bad_steps + 1
-                    if bad_steps == self.config.max_bad_steps:
-                        raise FledgeError(
-                            f"loss or gradient was no number in {bad_steps} steps running, up to step {state.step}",
-                            where=str(self.directory),
-                            fix="lower optim.scale; the last checkpoint holds the weights from before",
-                        )
-                    if bad_steps:
-                        self.tell(f"step {state.step}: loss or gradient is no number; the step is passed over")
-                    self._call(callbacks, state, parallel)
-                    background.check()
-                    signal_number = self.world.greatest(stop.signal_number)
-                    # Never amid bad steps: once whatever spoils them is gone, they shall be done again.
-                    due = checkpoint_due(self.config, state.step, self.n_steps) and (state.last or not bad_steps)
-                    if signal_number or due:
-                        self._save(state, optimizer, parallel, background, ends=state.last or signal_number > 0)
-                    if signal_number:
-                        raise Stopped(signal_number, state.step, self.n_steps)
-                    watchdog.beat(state.step)
+        with self.world.mourning():
+            with stop_requests(patient=self.world.size > 1) as stop:
+                state = self._train(models, source, objective, callbacks, stop)
+            # the end is saved; who asked meanwhile wants none of what comes after
+            signal_number = self.world.greatest(stop.signal_number)
+        if signal_number:
+            raise Stopped(signal_number, state.step, self.n_steps)
+        return state
+
+    def _train(
+        self,
+        models: Mapping[str, nn.Module],
+        source: Source,
+        objective: Objective,
+        callbacks: Sequence[Callback],
+        stop: StopRequest,
+    ) -> TrainState:
+        hardware = training_hardware(self.directory, self.config, models["policy"], self.n_steps, self.world, self.tell)
+        checkpoint = resume(self.directory, self.config, self.n_steps, models, source, self.world, self.tell)
+        parallel = place(models, hardware, self.config, self.world)
+        optimizer = self._build(models, hardware, parallel, checkpoint)
+        state = self._begin(source, hardware, parallel, checkpoint)
+        with (
+            state.events,
+            Background() as background,
+            Watchdog(self.config.watchdog_seconds, self.directory, self.world.rank) as watchdog,
+            ExitStack() as closing,
+        ):
+            callbacks = callbacks if self.world.leads else ()
+            for close in (getattr(callback, "close", None) for callback in callbacks):
+                if close is not None:
+                    closing.callback(close)
+            forward = forward_of(models, objective, hardware, parallel)
+            if state.step == 0:
+                self._call(callbacks, state, parallel)
+            bad_steps = 0
+            while state.step < self.n_steps:
+                metrics = self._step(state, forward, objective, optimizer, parallel)
+                state.events.write("step", step=state.step, tokens=state.tokens, **metrics)
+                bad_steps = 0 if math.isfinite(metrics["loss"] + metrics["grad_norm"]) else bad_steps + 1
+                if bad_steps == self.config.max_bad_steps:
+                    raise FledgeError(
+                        f"loss or gradient was no number in {bad_steps} steps running, up to step {state.step}",
+                        where=str(self.directory),
+                        fix="lower optim.scale; the last checkpoint holds the weights from before",
+                    )
+                if bad_steps:
+                    self.tell(f"step {state.step}: loss or gradient is no number; the step is passed over")
+                self._call(callbacks, state, parallel)
+                background.check()
+                signal_number = self.world.greatest(stop.signal_number)
+                # Never amid bad steps: once whatever spoils them is gone, they shall be done again.
+                may_save = state.last or not bad_steps
+                if may_save and (signal_number or checkpoint_due(self.config, state.step, self.n_steps)):
+                    self._save(state, optimizer, parallel, background, ends=state.last or signal_number > 0)
+                if signal_number:
+                    raise Stopped(signal_number, state.step, self.n_steps, saved=may_save)
+                watchdog.beat(state.step)
         return state
 
     def _step(
@@ -156,11 +170,12 @@ class Trainer:
         rows = share(batch, self.world.rank, self.world.size)
         for piece in micro_batches(rows, min(state.hardware.micro_batch_rows, len(rows.tokens))):
             piece_sums = forward(to_device(piece, torch.device(state.hardware.device)))
-            torch.stack([w / max(counts[k], 1.0) * piece_sums[k] for k, w in objective.terms.items()]).sum().backward()
+            terms = [per_count(weight, counts[k]) * piece_sums[k] for k, weight in objective.terms.items()]
+            torch.stack(terms).sum().backward()
             for name, value in piece_sums.items():
                 sums[name] = sums[name] + value.detach() if name in sums else value.detach()
         totals = self.world.total([float(value) for value in sums.values()])
-        means = {name: total / max(counts[name], 1.0) for name, total in zip(sums, totals, strict=True)}
+        means = {name: per_count(total, counts[name]) for name, total in zip(sums, totals, strict=True)}
         parallel.finish_gradients()
         grad_norm = self._clip(optimizer.parameters, parallel)
         factor = learning_rate_factor(
@@ -194,33 +209,6 @@ class Trainer:
         if 0 < self.config.clip < value < math.inf:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip, norm)
         return value
-
-    def _hardware(self, models: Mapping[str, nn.Module]) -> Hardware:
-        """Choose how to compute, or do as the process did that began this stage."""
-        chosen = Hardware(**self.world.once(lambda: asdict(self._choose(models))))
-        hardware = local_hardware(chosen, self.config, self.world)
-        apply_hardware(hardware)
-        return hardware
-
-    def _choose(self, models: Mapping[str, nn.Module]) -> Hardware:
-        path = self.directory / "hardware.json"
-        stored = stored_hardware(path)
-        if stored is not None:
-            return stored
-        policy = models["policy"]
-        assert isinstance(policy, Decoder)
-        tokens = self.n_steps * self.config.batch_tokens
-        if self.world.size > 1 and not self.config.threads:
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) // self.world.local_size))
-        hardware = choose_hardware(self.config, policy.config, tokens)
-        store_hardware(path, hardware)
-        device, products = torch.device(hardware.device), hardware.attention == "products"
-        rows, compute_bytes = hardware.micro_batch_rows, hardware.dtype.itemsize
-        n_bytes = process_bytes(self.config, policy.config, device, rows, compute_bytes, products)
-        if self.config.background_checkpoints and hardware.device == "cpu":
-            n_bytes += policy.config.checkpoint_bytes(muon=self.config.optim.muon)
-        self.tell(f"{hardware.describe(tokens)}, {quantity(n_bytes)}B of memory")
-        return hardware
 
     def _build(
         self, models: Mapping[str, nn.Module], hardware: Hardware, parallel: Alone, checkpoint: Checkpoint | None

@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +24,8 @@ from fledge.types import FledgeError
 REPLICATE, SHARD = "replicate", "shard"
 PATIENCE = timedelta(days=7)
 """How long a process waits for a slow one in a collective; hangs are the watchdog's to end."""
+MAX_PROCESSORS = 8192
+"""Numbers of processors lie below it (Linux allows no more)."""
 POLL_SECONDS, LEAVE_SECONDS = 0.05, 5.0
 BROKEN = ("transport/tcp", "Connection closed", "Connection reset", "Broken pipe", "NCCL")
 
@@ -108,6 +110,18 @@ class World:
         tensor = torch.tensor(values, dtype=torch.float64)
         dist.all_reduce(tensor, how)
         return tensor.tolist()
+
+    def share_of(self, usable: Collection[int]) -> int:
+        """How many of the processors that this process may run on are its own, at least 1; all processes call it.
+
+        Where a launcher binds each process to some, all of them are; those that several may run on are shared alike.
+        """
+        if self.size == 1:
+            return len(usable)
+        users = self.total([float(number in usable) for number in range(MAX_PROCESSORS)])
+        machines = self.size / self.local_size
+        own = sum(machines / users[number] for number in usable)
+        return max(1, min(len(usable), int(own + 1e-6)))
 
     @contextmanager
     def mourning(self) -> Iterator[None]:

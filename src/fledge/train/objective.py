@@ -17,6 +17,11 @@ from fledge.types import Batch
 Models = Mapping[str, nn.Module]
 
 
+def per_count(amount: float, count: float) -> float:
+    """``amount / count``, and 0 where nothing was counted; a count that is no number gives none."""
+    return 0.0 if count <= 0 else amount / count
+
+
 class Objective(Protocol):
     """A loss as sums and counts, so that cutting a batch into pieces never changes the result.
 

@@ -19,6 +19,8 @@ from fledge.optim.muon import Exchange
 from fledge.train.mesh import World
 
 Models = Mapping[str, nn.Module]
+STATE_KINDS = ("muon.momentum.", "adamw.exp_avg.", "adamw.exp_avg_sq.", "adamw.step.")
+"""What stands before a parameter's name in the state of the optimizer."""
 
 
 def parameter_names(models: Models) -> dict[str, nn.Parameter]:
@@ -123,7 +125,8 @@ class Distributed(Alone):
     def part(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found = {}
         for key, tensor in state.items():
-            kind, name = next((key[: -len(n)], n) for n in self.shapes if key.endswith(f".{n}"))
+            kind = next(kind for kind in STATE_KINDS if key.startswith(kind))
+            name = key.removeprefix(kind)
             if kind == "muon.momentum.":
                 if self.owner[name] == self.world.rank:
                     found[key] = tensor

@@ -16,7 +16,7 @@ from fledge.model.decoder import Decoder
 from fledge.run.progress import duration, quantity
 from fledge.train.config import TrainConfig
 from fledge.train.cross_entropy import cross_entropy
-from fledge.train.hardware import COMPILE_SECONDS, Hardware, choose_device, compiler_problem
+from fledge.train.hardware import COMPILE_SECONDS, Hardware, choose_device, compiler_problem, usable_processors
 from fledge.train.memory import available_bytes, keep_buffers, obtainable_bytes, reuse_gain
 from fledge.train.share import process_bytes, sharers
 from fledge.train.timing import best_seconds, one_thread
@@ -118,7 +118,7 @@ def _choose_threads(
     """
     own = torch.get_num_threads()
     given = setting or "OMP_NUM_THREADS" in os.environ or device.type != "cpu" or sharers(device) > 1
-    tried = {own} if given else {own, max(1, own // 2), os.cpu_count() or own}
+    tried = {own} if given else {own, max(1, own // 2), len(usable_processors())}
     products = {n: _product(model, device, dtype, max(2e9, little / 50)) for n in sorted(tried)}
 
     def on(n: int) -> Callable[[], Any]:

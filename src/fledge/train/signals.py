@@ -14,11 +14,17 @@ from fledge.types import FledgeError
 
 
 class Stopped(FledgeError):
-    """Training was asked to stop and did, with everything saved. ``exit_code`` is the shell's for the signal."""
+    """Training was asked to stop and did. ``exit_code`` is the shell's for the signal.
 
-    def __init__(self, signal_number: int, step: int, n_steps: int) -> None:
+    Everything is saved, but not ``saved`` amid steps whose loss is no number.
+    """
+
+    def __init__(self, signal_number: int, step: int, n_steps: int, *, saved: bool = True) -> None:
         self.exit_code = 128 + signal_number
-        super().__init__(f"stopped at step {step} of {n_steps}, saved", fix="run the same command again to go on")
+        how, fix = "saved", "run the same command again to go on"
+        if not saved:
+            how, fix = "where the loss is no number, so not saved", f"{fix} from the last checkpoint"
+        super().__init__(f"stopped at step {step} of {n_steps}, {how}", fix=fix)
 
 
 @dataclass
