@@ -74,8 +74,9 @@ def test_it_learns_and_writes_what_it_measures(tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 2, 4])
 def test_cutting_the_batch_never_changes_the_result(tmp_path, rows):
-    helper.train(tmp_path / "whole", 6, micro_batch_rows=8)
-    helper.train(tmp_path / "cut", 6, micro_batch_rows=rows)
+    for name, at_once in (("whole", 8), ("cut", rows)):
+        # a learning rate at which six steps do not blow differences in the last digit up
+        helper.train(tmp_path / name, 6, micro_batch_rows=at_once, optim=OptimConfig(scale=0.3))
     whole, cut = tensors(tmp_path / "whole"), tensors(tmp_path / "cut")
     for name, tensor in whole["model.safetensors"].items():
         torch.testing.assert_close(cut["model.safetensors"][name], tensor, rtol=1e-3, atol=1e-4)
