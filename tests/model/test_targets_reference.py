@@ -156,6 +156,26 @@ def test_what_a_fresh_config_of_transformers_says_is_read():
             {"use_sliding_window": True, "sliding_window": 8, "layer_types": ["full_attention", "x"]},
             "some layers",
         ),
+        ("mistral", {"layer_types": ["full_attention", "sliding_attention"]}, "some layers"),
+        ("qwen3", {"use_sliding_window": True, "layer_types": None, "max_window_layers": 1}, "some layers"),
+        ("qwen2", {"use_sliding_window": True, "layer_types": ["chunked_attention"] * 2}, "some layers"),
+        ("llama 2", {"num_attention_heads": 0}, "num_attention_heads is 0, expected a positive whole number"),
+        ("llama 2", {"num_hidden_layers": 2.0}, "num_hidden_layers is 2.0"),
+        ("llama 2", {"num_hidden_layers": True}, "num_hidden_layers is True"),
+        ("llama 2", {"max_position_embeddings": "4k"}, "max_position_embeddings is '4k'"),
+        ("llama 2", {"max_position_embeddings": -5}, "max_position_embeddings is -5"),
+        ("llama 2", {"vocab_size": 10**400}, "vocab_size is 1000"),
+        ("llama 2", {"rms_norm_eps": "1e-5"}, "rms_norm_eps is '1e-5', expected a positive number"),
+        ("llama 2", {"rms_norm_eps": float("nan")}, "rms_norm_eps is nan"),
+        ("llama 2", {"rms_norm_eps": None}, "llama model"),
+        ("gpt2", {"layer_norm_epsilon": []}, r"layer_norm_epsilon is \[\]"),
+        ("gpt2", {"n_head": 0}, "n_head is 0"),
+        ("llama 2", {"tie_word_embeddings": "false"}, "tie_word_embeddings is 'false', expected true or false"),
+        ("llama, linear scaling", {"rope_parameters": {"rope_type": "linear", "factor": 0}}, "factor is 0"),
+        ("llama 3", {"rope_parameters": [1]}, r"rope_parameters is \[1\], expected a table"),
+        ("llama 3", {"rope_parameters": {"rope_type": "llama3", "low_freq_factor": 4.0}}, "no band"),
+        ("mistral", {"sliding_window": "8"}, "sliding_window is '8'"),
+        ("qwen2", {"layer_types": "full"}, "layer_types is 'full'"),
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
         ("gpt2", {"activation_function": "relu"}, "activation_function"),
         ("qwen3", {"num_key_value_heads": 3}, "multiple of n_kv_heads"),
@@ -167,6 +187,42 @@ def test_what_the_decoder_lacks_is_refused_in_one_line(target, change, named):
         read_config(values, "x/config.json")
     assert error.value.where == "x/config.json"
     assert "\n" not in str(error.value)
+
+
+WINDOWS = {
+    "mistral, no window named": ("mistral", {"sliding_window": ...}, 4096),
+    "mistral, window of null": ("mistral", {"sliding_window": None}, 0),
+    "mistral, all layers full": ("mistral", {"layer_types": ["full_attention"] * 2}, 0),
+    "mistral, all layers in the window": ("mistral", {"layer_types": ["sliding_attention"] * 2}, 5),
+    "qwen2, window after the last layer": ("qwen2", {"layer_types": ..., "max_window_layers": 2}, 0),
+    "qwen2, window from the first layer": ("qwen2", {"layer_types": ..., "max_window_layers": 0}, 5),
+    "qwen2, window from no layer named": ("qwen2", {"layer_types": ..., "max_window_layers": ...}, 0),
+    "qwen3, window of no size named": ("qwen3", {"layer_types": ["sliding_attention"] * 2, "sliding_window": ...}, 4096),
+    "qwen3_moe, layer types are not read": ("qwen3_moe", {"layer_types": ["full_attention"] * 2}, 5),
+}
+
+
+@pytest.mark.parametrize("case", WINDOWS)
+def test_windows_are_read_as_transformers_reads_them(case, tokens, tmp_path):
+    name, change, window = WINDOWS[case]
+    values = write_config(ModelConfig(**CASES[name][1]), context_length=CONTEXT)
+    values |= {"use_sliding_window": True, "sliding_window": 5} | change
+    values = {key: value for key, value in values.items() if value is not ...}
+    config = read_config(values)
+    assert config.sliding_window == window
+    model = filled(config)
+    save_file(exported_weights(model), tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    other = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(model(tokens), other(tokens).logits, **CLOSE)
+
+
+def test_sizes_that_the_weights_do_not_have_cost_no_memory(tmp_path):
+    model = filled(ModelConfig(**LLAMA))
+    save_file(exported_weights(model), tmp_path / "model.safetensors")
+    for sizes in ({"d_model": 2**17, "d_ff": 2**20, "vocab_size": 2**24}, {"n_layers": 2**12}):
+        with pytest.raises(FledgeError, match="weights are of another model"):
+            read_decoder_file(ModelConfig(**LLAMA | sizes), tmp_path / "model.safetensors")
 
 
 def test_a_missing_size_is_named():

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from fledge.model.config import Biases, MlpKind, ModelConfig, RopeScaling
 from fledge.model.targets import ARCHITECTURES, OWN, TARGETS, Target, target_of
 from fledge.types import FledgeError
+
+_SIZES = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "head_dim"),
+    *("num_key_value_heads", "max_position_embeddings", "num_experts", "num_local_experts", "num_experts_per_tok"),
+    *("moe_intermediate_size", "n_embd", "n_layer", "n_head", "n_inner", "n_positions"),
+)
+_NUMBERS = (
+    *("rms_norm_eps", "layer_norm_epsilon", "rope_theta", "factor", "low_freq_factor", "high_freq_factor"),
+    "original_max_position_embeddings",
+)
+_COUNTS = ("sliding_window", "max_window_layers")
+_FLAGS = ("tie_word_embeddings", "attention_bias", "mlp_bias", "use_sliding_window", "norm_topk_prob")
+_LARGEST = 2**31
 
 
 def write_config(
@@ -115,6 +129,7 @@ def read_config(values: Mapping[str, Any], where: str = "config.json") -> ModelC
     """
     model_type = values.get("model_type")
     try:
+        _check_types(values)
         if model_type == OWN:
             return ModelConfig.from_dict(values[OWN])
         if model_type == "gpt2":
@@ -130,6 +145,31 @@ def read_config(values: Mapping[str, Any], where: str = "config.json") -> ModelC
             raise
         raise FledgeError(error.what, where=where, fix=error.fix) from error
     raise FledgeError(f"the model is a {model_type!r}; supported are {', '.join(TARGETS)}", where=where)
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Raise ValueError for a size, number or switch of another type than it has; null is as if it were not there."""
+    tables = [values]
+    for name in ("rope_scaling", "rope_parameters"):
+        if not isinstance(values.get(name) or {}, Mapping):
+            raise ValueError(f"{name} is {values[name]!r}, expected a table")
+        tables.append(values.get(name) or {})
+    layer_types = values.get("layer_types") or []
+    if not isinstance(layer_types, list) or not all(isinstance(kind, str) for kind in layer_types):
+        raise ValueError(f"layer_types is {layer_types!r}, expected a list of names")
+    for name, value in ((name, value) for table in tables for name, value in table.items() if value is not None):
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if name in _SIZES:
+            fits, wanted = whole and 0 < value < _LARGEST, "a positive whole number"
+        elif name in _COUNTS:
+            fits, wanted = whole and 0 <= value < _LARGEST, "a whole number"
+        elif name in _NUMBERS:
+            fits = (whole or isinstance(value, float)) and value > 0 and math.isfinite(value)
+            wanted = "a positive number"
+        else:
+            fits, wanted = name not in _FLAGS or isinstance(value, bool), "true or false"
+        if not fits:
+            raise ValueError(f"{name} is {value!r}, expected {wanted}")
 
 
 def _expect(values: Mapping[str, Any], where: str, **wanted: Any) -> None:
@@ -159,8 +199,8 @@ def _read_gpt2(values: Mapping[str, Any], where: str) -> ModelConfig:
         n_kv_heads=heads,
         head_dim=width // heads,
         d_ff=values.get("n_inner") or 4 * width,
-        norm_eps=values.get("layer_norm_epsilon", 1e-5),
-        tie_embeddings=values.get("tie_word_embeddings", True),
+        norm_eps=float(values.get("layer_norm_epsilon", 1e-5)),
+        tie_embeddings=bool(values.get("tie_word_embeddings", True)),
         norm="layer",
         mlp="gelu",
         mlp_bias=True,
@@ -198,8 +238,8 @@ def _read_llama_like(values: Mapping[str, Any], target: Target, where: str) -> M
         head_dim=values.get("head_dim") or values["hidden_size"] // heads,
         d_ff=values["intermediate_size"],
         rope_theta=theta,
-        norm_eps=values["rms_norm_eps"],
-        tie_embeddings=values.get("tie_word_embeddings", False),
+        norm_eps=float(values["rms_norm_eps"]),
+        tie_embeddings=bool(values.get("tie_word_embeddings", False)),
         mlp=mlp,
         mlp_bias=bool(values.get("mlp_bias", False)),
         qk_norm=target in ("qwen3", "qwen3_moe"),
@@ -211,16 +251,16 @@ def _read_llama_like(values: Mapping[str, Any], target: Target, where: str) -> M
 
 
 def _read_window(values: Mapping[str, Any], target: Target, where: str) -> int:
-    """The window of every layer; layers of two kinds are refused."""
-    if target == "mistral":
-        return values.get("sliding_window") or 0
-    if not target.startswith("qwen") or not values.get("use_sliding_window"):
+    """The window of every layer, with the defaults of transformers; layers of two kinds are refused."""
+    if target != "mistral" and not (target.startswith("qwen") and values.get("use_sliding_window")):
         return 0
-    kinds = set(values.get("layer_types") or ())
-    some_full = not kinds and target != "qwen3_moe" and values.get("max_window_layers", 1) > 0
-    if len(kinds) > 1 or some_full:
+    kinds = set(values.get("layer_types") or ()) if target != "qwen3_moe" else set()
+    if not kinds and target in ("qwen2", "qwen3"):
+        full, layers = values.get("max_window_layers", 28), values["num_hidden_layers"]
+        kinds = {"sliding_attention" if layer >= full else "full_attention" for layer in range(layers)}
+    if len(kinds) > 1 or kinds - {"full_attention", "sliding_attention"}:
         raise FledgeError("a sliding window in some layers only is not supported", where=where)
-    return 0 if kinds == {"full_attention"} else values.get("sliding_window") or 0
+    return 0 if kinds == {"full_attention"} else values.get("sliding_window", 4096) or 0
 
 
 def _read_rope(values: Mapping[str, Any], where: str) -> tuple[float, RopeScaling | None]:
@@ -238,10 +278,7 @@ def _read_rope(values: Mapping[str, Any], where: str) -> tuple[float, RopeScalin
         return theta, None
     if kind == "linear":
         return theta, RopeScaling("linear", float(rope["factor"]))
-    return theta, RopeScaling(
-        "llama3",
-        float(rope["factor"]),
-        float(rope["low_freq_factor"]),
-        float(rope["high_freq_factor"]),
-        int(rope["original_max_position_embeddings"]),
-    )
+    low, high = float(rope["low_freq_factor"]), float(rope["high_freq_factor"])
+    if low >= high:
+        raise ValueError(f"low_freq_factor is {low:g}, high_freq_factor {high:g}: no band lies between them")
+    return theta, RopeScaling("llama3", float(rope["factor"]), low, high, int(rope["original_max_position_embeddings"]))

@@ -93,7 +93,7 @@ def _from_gpt2(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         layer, part, kind = block.groups()
         tensor = tensor.T.contiguous() if tensor.dim() == 2 else tensor
-        if part == "attn.c_attn":
+        if part == "attn.c_attn" and tensor.dim():
             for letter, piece in zip("qkv", tensor.chunk(3), strict=False):
                 named[f"model.layers.{layer}.self_attn.{letter}_proj.{kind}"] = piece
         else:
@@ -117,7 +117,21 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise FledgeError(f"the weights are of another model ({problems[0]}{more})", where=where)
-    model.load_state_dict(tensors)
+    if not next(model.parameters()).is_meta:
+        model.load_state_dict(tensors)
+
+
+def check_weights(config: ModelConfig, tensors: Mapping[str, Tensor], where: str) -> None:
+    """What :func:`load_weights` checks, without memory for the model: its sizes may be anybody's."""
+    at_least = config.n_layers * max(1, config.n_experts)
+    if at_least > len(tensors):
+        raise FledgeError(
+            f"the weights are of another model ({len(tensors)} tensors, its sizes need more than {at_least})",
+            where=where,
+        )
+    with torch.device("meta"):
+        model = Decoder(config)
+    load_weights(model, tensors, where)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -130,6 +144,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def read_decoder_file(config: ModelConfig, path: Path) -> Decoder:
     """A decoder of this shape with the weights of a safetensors file, in float32 on the CPU."""
+    tensors = own_names(read_tensors(path))
+    check_weights(config, tensors, str(path))
     model = Decoder(config)
-    load_weights(model, own_names(read_tensors(path)), str(path))
+    load_weights(model, tensors, str(path))
     return model

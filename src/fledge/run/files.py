@@ -139,7 +139,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise FledgeError("is not there", where=str(path), fix="check the path") from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise FledgeError(f"is not valid JSON ({error})", where=str(path), fix="remove it and run again") from error
 
 

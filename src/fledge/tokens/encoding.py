@@ -87,6 +87,9 @@ class TokenizersEncoder:
     def __init__(self, inner: Any, vocabulary: Vocabulary) -> None:
         self._inner = inner
         self._inner.encode_special_tokens = True
+        # a file may ask for both, for batches of its own; text would lose its end without a word
+        self._inner.no_truncation()
+        self._inner.no_padding()
         self._byte_ids = _byte_ids(vocabulary)
         self._prefix = vocabulary.dummy_prefix
 
