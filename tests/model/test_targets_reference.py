@@ -197,7 +197,11 @@ WINDOWS = {
     "qwen2, window after the last layer": ("qwen2", {"layer_types": ..., "max_window_layers": 2}, 0),
     "qwen2, window from the first layer": ("qwen2", {"layer_types": ..., "max_window_layers": 0}, 5),
     "qwen2, window from no layer named": ("qwen2", {"layer_types": ..., "max_window_layers": ...}, 0),
-    "qwen3, window of no size named": ("qwen3", {"layer_types": ["sliding_attention"] * 2, "sliding_window": ...}, 4096),
+    "qwen3, window of no size named": (
+        "qwen3",
+        {"layer_types": ["sliding_attention"] * 2, "sliding_window": ...},
+        4096,
+    ),
     "qwen3_moe, layer types are not read": ("qwen3_moe", {"layer_types": ["full_attention"] * 2}, 5),
 }
 

@@ -313,11 +313,6 @@ def test_the_modelfile_names_what_lies_beside_it(tmp_path, tokenizer):
     text = (tmp_path / "out/Modelfile").read_text()
     assert (tmp_path / "out" / re.search(r"FROM \./(\S+)", text)[1]).is_file()
     assert re.findall(r'PARAMETER stop "(.*)"', text) == ["<|end|>", "<|eos|>"]
-    written = re.search(r'TEMPLATE """(.*)"""', text, re.DOTALL)[1]
-    turn = re.search(r"\{\{- range \.Messages \}\}(.*)\{\{- end \}\}", written, re.DOTALL)[1]
-    said = turn.replace("{{ .Role }}", "user").replace("{{ .Content }}", "hi") + written.rpartition("{{- end }}")[2]
-    ids = tokenizer.render(Conversation((Message("user", "hi"),)), True).ids
-    assert "<|bos|>" + said == b"".join(tokenizer.token_bytes[i] for i in ids).decode()
 
 
 def test_a_pre_tokenizer_that_llama_cpp_does_not_know_is_refused(tmp_path):
@@ -341,6 +336,22 @@ def test_a_window_that_llama_cpp_lacks_is_refused(tmp_path, tokenizer):
     pytest.importorskip("gguf")
     path = stored(tmp_path, {**LLAMA, "sliding_window": 5}, tokenizer)
     with pytest.raises(FledgeError, match="no sliding window"):
+        export(path, tmp_path / "out", to="gguf")
+
+
+@pytest.mark.parametrize(
+    ("target", "change", "named"),
+    [
+        ("qwen3", {"attention_bias": "all"}, "qwen3 has no biases in attention"),
+        ("qwen3_moe", {"attention_bias": "all"}, "qwen3moe has no biases in attention"),
+        ("arcee", {"attention_bias": "all"}, "arcee has no biases in attention"),
+        ("arcee", {"mlp_bias": True}, "arcee has no biases in the MLP"),
+    ],
+)
+def test_biases_that_llama_cpp_does_not_load_are_refused(tmp_path, tokenizer, target, change, named):
+    pytest.importorskip("gguf")
+    path = stored(tmp_path, {**TARGETS[target], **change}, tokenizer)
+    with pytest.raises(FledgeError, match=named):
         export(path, tmp_path / "out", to="gguf")
 
 

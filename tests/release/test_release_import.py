@@ -225,6 +225,42 @@ def test_templates_over_a_tokenizer_with_byte_fallback(tmp_path, template, famil
         assert "\n" not in str(error.value)
 
 
+def model_of(content: dict, **change) -> dict:
+    return content | {"model": content["model"] | change}
+
+
+def two_before(content: dict) -> dict:
+    parts = [{"SpecialToken": {"id": "<|im_end|>", "type_id": 0}}] * 2 + [{"Sequence": {"id": "A", "type_id": 0}}]
+    known = {"<|im_end|>": {"id": "<|im_end|>", "ids": [2], "tokens": ["<|im_end|>"]}}
+    made = {"type": "TemplateProcessing", "single": parts, "pair": parts, "special_tokens": known}
+    return content | {"post_processor": made}
+
+
+# file, what becomes of it, what the one line says; paths are those that the person gave
+TOKENIZER_FAULTS = {
+    "settings are a list": ("tokenizer_config.json", lambda _: [], r"theirs/tokenizer_config\.json: is no table"),
+    "jinja of bytes": ("chat_template.jinja", b"\xff\xfe{{", r"theirs/chat_template\.jinja: is not UTF-8"),
+    "letters outside of the alphabet": (
+        "tokenizer.json",
+        lambda t: model_of(t, vocab=t["model"]["vocab"] | {"字": 351}),
+        "the token '字' stands for no bytes",
+    ),
+    "added tokens of text": ("tokenizer.json", lambda t: t | {"added_tokens": ["a"]}, "do not each have content, id"),
+    "an id beyond all": (
+        "tokenizer.json",
+        lambda t: model_of(t, vocab=t["model"]["vocab"] | {"zq": 2**31}),
+        "numbers its tokens up to 2147483648",
+    ),
+    "two tokens before a text": ("tokenizer.json", two_before, "puts 2 tokens before a text"),
+    "a role of no token": (
+        "template.json",
+        b'{"why": "", "template": {"family": "chatml", "end": "<|im_end|>"}, "roles": {"eos": "x"}, "vocab_size": 352}',
+        r"theirs/template\.json: does not describe a template",
+    ),
+    "a template without a why": ("template.json", b"[]", "does not describe a template"),
+}
+
+
 def broken(target: Path, how: str) -> str:
     """Break a stored model; returns what the one line must say."""
     config = json.loads((target / "config.json").read_text())
@@ -249,6 +285,20 @@ def broken(target: Path, how: str) -> str:
         weights = {n: t[:300] if t.shape[0] == 352 else t for n, t in weights.items()}
         save_file(weights, target / "model.safetensors")
         return r"the tokenizer has \d+ tokens, the model 300"
+    if how == "tied to another head":
+        (target / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+        return "tie_word_embeddings is true and the weights hold an lm_head that is not the embedding"
+    if how == "huge":
+        (target / "config.json").write_text(json.dumps(config | {"hidden_size": 2**17, "num_hidden_layers": 2**12}))
+        return "the weights are of another model"
+    if how == "deep":
+        (target / "config.json").write_text('{"a":' * 100_000)
+        return "is not valid JSON"
+    if how in TOKENIZER_FAULTS:
+        file, change, line = TOKENIZER_FAULTS[how]
+        data = change if isinstance(change, bytes) else json.dumps(change(json.loads((target / file).read_text())))
+        (target / file).write_bytes(data if isinstance(data, bytes) else data.encode())
+        return line
     if how == "truncated":
         (target / "model.safetensors").write_bytes(data[: len(data) // 2])
         return "model.safetensors: cannot be read"
@@ -293,6 +343,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     "how",
     ["architecture", "missing tensor", "wrong shape", "unknown tensor", "tokenizer too large", "truncated", "quantised"]
+    + ["tied to another head", "huge", "deep", *TOKENIZER_FAULTS]
     + ["integers", "pickle", "lost shard", "shard elsewhere", "shard that lacks a tensor", "no weights"],
 )
 def test_what_cannot_be_read_is_refused_in_one_line_and_nothing_stays(whole, tmp_path, how):
@@ -303,6 +354,34 @@ def test_what_cannot_be_read_is_refused_in_one_line_and_nothing_stays(whole, tmp
         import_model(str(target), tmp_path / "out" / "ours")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_head_that_is_the_embedding_may_lie_there_too(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "theirs")
+    config = json.loads((whole / "config.json").read_text())
+    (tmp_path / "theirs/config.json").write_text(json.dumps(config | {"tie_word_embeddings": True}))
+    weights = load_file(whole / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"].clone()
+    save_file(weights, tmp_path / "theirs/model.safetensors")
+    import_model(str(tmp_path / "theirs"), tmp_path / "ours")
+    assert "lm_head.weight" not in load_file(tmp_path / "ours/model.safetensors")
+
+
+def test_a_byte_token_that_is_none_is_text(tmp_path):
+    foreign.sentencepiece_like(tmp_path, "")
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(model_of(content, vocab=content["model"]["vocab"] | {"<0xZZ>": 400})))
+    assert Tokenizer.load(tmp_path).token_bytes[400] == b"<0xZZ>"
+
+
+def test_attention_of_gpt2_without_a_shape_is_refused(tmp_path):
+    stored("gpt2", tmp_path / "theirs")
+    weights = load_file(tmp_path / "theirs/model.safetensors")
+    weights["transformer.h.0.attn.c_attn.bias"] = torch.tensor(1.0)
+    save_file(weights, tmp_path / "theirs/model.safetensors")
+    with pytest.raises(FledgeError, match="weights are of another model"):
+        import_model(str(tmp_path / "theirs"), tmp_path / "ours")
 
 
 def test_files_that_are_no_model_are_refused(tmp_path):

@@ -18,8 +18,12 @@ from fledge.model.targets import Target, no_target, target_of
 from fledge.model.weights import exported_weights
 from fledge.release.gguf_file import write_gguf
 from fledge.release.modelfile import modelfile
-from fledge.release.recognise import TEMPLATE_FILE
+from fledge.release.recognise import TEMPLATE_FILE, template_text
 from fledge.run.files import atomic_directory, read_json, write_json, write_text
+from fledge.tokens import jinja
+from fledge.tokens.huggingface import chat_template, tokenizer_config
+from fledge.tokens.load import TEMPLATE_NAME
+from fledge.tokens.templates import ForeignTemplate
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.tokens.vocabulary import FLEDGE_ROLES
 from fledge.train.checkpoint import save_tensors
@@ -54,6 +58,25 @@ class Shipped:
         """What ends a reply: the end of a turn, for who chats, and the end of a text."""
         ids = self.token_ids
         return [ids[role] for role in (("end", "eos") if self.kind == "chat" else ("eos",)) if role in ids]
+
+    @property
+    def own_tokenizer(self) -> bool:
+        """Whether it is of Fledge's kind, and no import's."""
+        return self.tokenizer.vocabulary.roles == FLEDGE_ROLES
+
+    @property
+    def chat_template(self) -> str:
+        """The jinja of an assistant: its own, or for a template that an import was given, the same as jinja."""
+        template = self.tokenizer.template
+        if self.kind == "base":
+            return ""
+        if not isinstance(template, ForeignTemplate):
+            return chat_template() if self.own_tokenizer else template_text(self.tokenizer_files)
+        own = template_text(self.tokenizer_files)
+        path = self.tokenizer_files / TEMPLATE_NAME
+        if own and not (path.is_file() and read_json(path).get("given")):
+            return own
+        return jinja.written(template, self.tokenizer.special, self.tokenizer.vocabulary.roles.get("bos", ""))
 
 
 def export(
@@ -121,13 +144,27 @@ def _write_hf(shipped: Shipped, out: Path, dtype: torch.dtype) -> dict[str, str]
 
 
 def _write_tokenizer(shipped: Shipped, out: Path) -> None:
-    """The tokenizer's files: an imported model keeps its own; a base model of ours has no template."""
-    if shipped.tokenizer.vocabulary.roles != FLEDGE_ROLES:
-        for name in ("tokenizer.json", "tokenizer_config.json", TEMPLATE_FILE):
-            if (shipped.tokenizer_files / name).is_file():
-                shutil.copyfile(shipped.tokenizer_files / name, out / name)
+    """The tokenizer's files: an imported model keeps its own; a base model of ours has no template.
+
+    What would have transformers run code beside the files, or build the tokenizer anew by its class, is left out.
+    """
+    tokenizer, files = shipped.tokenizer, shipped.tokenizer_files
+    if not shipped.own_tokenizer:
+        shutil.copyfile(files / "tokenizer.json", out / "tokenizer.json")
+        path = files / "tokenizer_config.json"
+        config = read_json(path) if path.is_file() else {}
+        config = tokenizer_config(tokenizer.vocabulary) | config | {"tokenizer_class": "PreTrainedTokenizerFast"}
+        config.pop("auto_map", None)
+        own = template_text(files)
+        if shipped.chat_template not in ("", own):
+            write_text(out / TEMPLATE_FILE, shipped.chat_template)
+            config.pop("chat_template", None)
+            config["eos_token"] = tokenizer.vocabulary.roles["end"]
+        elif (files / TEMPLATE_FILE).is_file():
+            shutil.copyfile(files / TEMPLATE_FILE, out / TEMPLATE_FILE)
+        write_json(out / "tokenizer_config.json", config)
         return
-    shipped.tokenizer.save(out, model_max_length=shipped.context_length)
+    tokenizer.save(out, model_max_length=shipped.context_length)
     if shipped.kind == "base":
         config = read_json(out / "tokenizer_config.json")
         del config["chat_template"]

@@ -78,6 +78,10 @@ def _check(config: ModelConfig, arch: str, context_length: int) -> None:
     scaling = config.rope_scaling
     if scaling is not None and scaling.type == "llama3" and arch != "llama":
         raise FledgeError(f"llama.cpp's {arch} has no rotary scaling of type {scaling.type}", fix="use --to hf")
+    if arch in ("qwen3", "qwen3moe", "arcee") and config.attention_bias != "none":
+        raise FledgeError(f"llama.cpp's {arch} has no biases in attention", fix="use --to hf")
+    if arch == "arcee" and config.mlp_bias:
+        raise FledgeError("llama.cpp's arcee has no biases in the MLP", fix="use --to hf")
     if arch == "llama" and config.attention_bias != "none" and config.mlp_bias:
         raise FledgeError("llama.cpp's llama has no biases in the MLP", fix="use --to hf")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fledge.release.recognise import template_text
 from fledge.run.files import read_json
-from fledge.tokens.huggingface import chat_template, tokenizer_json
+from fledge.tokens.huggingface import tokenizer_json
 from fledge.tokens.load import CL100K_PATTERN, GPT2_PATTERN, O200K_PATTERN
-from fledge.tokens.vocabulary import FLEDGE_ROLES, QWEN2_PATTERN
+from fledge.tokens.sentencepiece import BYTE_PIECE, SPACE
+from fledge.tokens.vocabulary import QWEN2_PATTERN
 from fledge.types import FledgeError
 
 if TYPE_CHECKING:
@@ -62,19 +62,23 @@ class TokenFields:
 def token_fields(shipped: Shipped) -> TokenFields:
     """Raises FledgeError for a tokenizer that llama.cpp does not know."""
     tokenizer = shipped.tokenizer
-    own = tokenizer.vocabulary.roles == FLEDGE_ROLES
+    own = shipped.own_tokenizer
     where = shipped.tokenizer_files / "tokenizer.json"
     content = tokenizer_json(tokenizer.vocabulary) if own else read_json(where)
-    vocab, added = content["model"]["vocab"], content.get("added_tokens") or []
     fallback = bool(content["model"].get("byte_fallback"))
+    _check_model(content["model"], str(where))
+    pre = "default" if fallback else _pre_tokenizer(content, str(where))
+    if fallback:
+        _check_blanks(content, str(where))
+    vocab, added = content["model"]["vocab"], content.get("added_tokens") or []
     size = shipped.config.vocab_size
     tokens, types = [f"[UNUSED{index}]" for index in range(size)], [UNUSED] * size
     for token, index in vocab.items():
-        byte = fallback and len(token) == 6 and token.startswith("<0x")
+        byte = fallback and BYTE_PIECE.fullmatch(token)
         tokens[index], types[index] = token, BYTE if byte else NORMAL
     for entry in added:
         tokens[entry["id"]] = entry["content"]
-        types[entry["id"]] = CONTROL if entry["special"] else USER_DEFINED
+        types[entry["id"]] = CONTROL if entry["content"] in tokenizer.special else USER_DEFINED
     unknown = content["model"].get("unk_token")
     if unknown in vocab:
         types[vocab[unknown]] = UNKNOWN
@@ -84,25 +88,17 @@ def token_fields(shipped: Shipped) -> TokenFields:
         "types": types,
         "ids": shipped.token_ids,
         "add_bos": bool(tokenizer.opening),
-        "chat_template": _template(shipped, own),
+        "chat_template": shipped.chat_template,
     }
     if fallback:
         return TokenFields(
             "llama",
-            "default",
+            pre,
             scores=_scores(tokens, merges),
             add_space_prefix=tokenizer.vocabulary.dummy_prefix,
             **common,
         )
-    return TokenFields(
-        "gpt2", _pre_tokenizer(content, str(where)), merges=[" ".join(pair) for pair in merges], **common
-    )
-
-
-def _template(shipped: Shipped, own: bool) -> str:
-    if shipped.kind == "base":
-        return ""
-    return chat_template() if own else template_text(shipped.tokenizer_files)
+    return TokenFields("gpt2", pre, merges=[" ".join(pair) for pair in merges], **common)
 
 
 def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
@@ -113,21 +109,53 @@ def _scores(tokens: list[str], merges: list[list[str]]) -> list[float]:
     return [-float(rank.get(token, len(rank))) for token in tokens]
 
 
+def _unlike(what: str, where: str, fix: str = "use --to hf") -> FledgeError:
+    return FledgeError(f"{what}, which llama.cpp would do otherwise", where=where, fix=fix)
+
+
+def _check_model(model: dict[str, Any], where: str) -> None:
+    kind = model.get("type", "BPE")
+    if kind != "BPE":
+        raise _unlike(f"the tokenizer is of the kind {kind}", where)
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
+        if model.get(name):
+            raise _unlike(f"the tokenizer's merges have a {name}", where)
+
+
+def _shown(steps: list[dict[str, Any]]) -> str:
+    return ", ".join(str(step.get("type")) for step in steps) or "nothing"
+
+
+def _check_blanks(content: dict[str, Any], where: str) -> None:
+    """A BPE with byte fallback may write blanks as U+2581, with or without one before a text, and do nothing else."""
+    normal, before = content.get("normalizer") or {}, content.get("pre_tokenizer") or {}
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+    prepend = {"type": "Prepend", "prepend": SPACE}
+    steps = normal.get("normalizers", [normal] if normal else [])
+    kind = (before.get("type"), before.get("replacement"), before.get("split", True))
+    written = steps in ([replace], [prepend, replace]) and not before
+    if not written and (steps or kind != ("Metaspace", SPACE, False)):
+        raise _unlike(f"the tokenizer prepares text by {_shown(steps + ([before] if before else []))}", where)
+
+
 def _pre_tokenizer(content: dict[str, Any], where: str) -> str:
+    """llama.cpp's name for how a byte-level tokenizer splits text. It leaves out NFC, which few texts need."""
     if content.get("normalizer") not in (None, {"type": "NFC"}):
-        raise FledgeError(
-            "the tokenizer normalises text in a way that llama.cpp does not", where=where, fix="use --to hf"
-        )
+        raise _unlike(f"the tokenizer normalises text by {content['normalizer'].get('type')}", where)
     steps = content.get("pre_tokenizer") or {}
-    steps = steps.get("pretokenizers", [steps])
-    patterns = [step["pattern"].get("Regex", "") for step in steps if step.get("type") == "Split"]
-    plain = [step for step in steps if step.get("type") == "ByteLevel" and step.get("use_regex", True)]
-    if plain and not patterns and not plain[0].get("add_prefix_space"):
+    steps = steps.get("pretokenizers", [steps] if steps else [])
+    *splits, last = steps or [{}]
+    level = last.get("type") == "ByteLevel" and not last.get("add_prefix_space")
+    if level and not splits and last.get("use_regex", True):
         return "gpt-2"
-    known = PRE_TOKENIZERS.get(patterns[0]) if len(patterns) == 1 and len(steps) == 2 and not plain else None
+    known = None
+    if level and len(splits) == 1 and not last.get("use_regex", True):
+        split = splits[0]
+        if (split.get("type"), split.get("behavior"), split.get("invert", False)) == ("Split", "Isolated", False):
+            known = PRE_TOKENIZERS.get(split["pattern"].get("Regex", ""))
     if known is None:
         raise FledgeError(
-            "llama.cpp knows no pre-tokenizer that splits text like this one",
+            f"llama.cpp knows no pre-tokenizer that splits text like this one ({_shown(steps)})",
             where=where,
             fix=f"known are {', '.join(sorted(PRE_TOKENIZERS.values()))}; use --to hf",
         )

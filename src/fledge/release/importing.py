@@ -16,9 +16,8 @@ from torch import Tensor
 from fledge.infer.load import IMPORT_NAME
 from fledge.model.config import ModelConfig
 from fledge.model.config_json import read_config, write_config
-from fledge.model.decoder import Decoder
 from fledge.model.targets import OWN, target_of
-from fledge.model.weights import load_weights, own_names, target_names
+from fledge.model.weights import check_weights, own_names, target_names
 from fledge.release import llama2c
 from fledge.release.files import PICKLES, SUPPORTED, WHOLE, read_weights, refuse_pickle
 from fledge.release.recognise import TEMPLATE_FILE, plain_template, recognise, template_text
@@ -60,12 +59,14 @@ def import_model(
         raise FledgeError("is there already", where=str(out), fix="choose another directory with --out")
     path = located(source)
     found = read_llama2c(path) if path.is_file() else read_directory(path)
-    model = Decoder(found.config)
-    load_weights(model, found.tensors, str(path))
-    del model
+    check_weights(found.config, found.tensors, str(path))
     with atomic_directory(out) as temporary:
         beside = tokenizer or (beside_llama2c(path) if path.is_file() else path)
-        told = _write_tokenizer(beside, temporary, found, template)
+        try:
+            told = _write_tokenizer(beside, temporary, found, template)
+        except FledgeError as error:  # the files are read where they were copied to
+            where = error.where.replace(str(temporary), str(beside))
+            raise FledgeError(error.what, where=where, fix=error.fix) from error
         tensors = target_names(found.tensors, found.config)
         save_tensors(tensors, temporary / WHOLE)
         written = load_tokenizer(temporary)
@@ -117,7 +118,14 @@ def read_directory(path: Path) -> Source:
     config = read_config(values, str(path / "config.json"))
     tensors = own_names(read_weights(path))
     if config.tie_embeddings:
-        tensors.pop("lm_head.weight", None)
+        head = tensors.pop("lm_head.weight", None)
+        embedding = tensors.get("model.embed_tokens.weight")
+        if head is not None and (embedding is None or not torch.equal(head.float(), embedding.float())):
+            raise FledgeError(
+                "tie_word_embeddings is true and the weights hold an lm_head that is not the embedding",
+                where=str(path),
+                fix="set tie_word_embeddings to false in config.json where the head is meant to be its own",
+            )
     length = values.get("max_position_embeddings") or config.max_positions or 2048
     return Source(config, int(length), tensors, values, "huggingface")
 
@@ -189,40 +197,56 @@ def _write_template(out: Path, tokenizer: Tokenizer, found: Source, family: Fami
         kept = read_json(out / TEMPLATE_NAME)
         return {
             "kind": "base" if kept["why"] else "chat",
-            "template": kept["template"].get("family", ""),
+            "template": "" if kept["why"] else kept["template"]["family"],
             "why": kept["why"],
         }
     import tokenizers
 
     inner = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
-    tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, inner, found.values)
+    if inner.truncation or inner.padding:
+        content = read_json(out / "tokenizer.json")
+        write_json(out / "tokenizer.json", {**content, "truncation": None, "padding": None})
+        inner.no_truncation()
+        inner.no_padding()
+    before = _put_before(inner)
+    tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, before, found.values)
     template = recognise(jinja, tokenizer, inner) if jinja else None
     roles = dict(tokenizer.vocabulary.roles)
     why = "this model has no chat template" if not jinja else "this model's chat template is of no known family"
     why = "" if template else why
-    if not inner.encode("").ids and not (template and template.bos):
+    if not before and not (template and template.bos):
         roles.pop("bos", None)
     given = template or (plain_template(family, tokenizer) if family else None)
     if given is not None:
         roles["end"] = given.end
     shape = given.to_dict() if given else {}
     written = {"template": shape, "roles": roles, "why": "" if given else why, "vocab_size": found.config.vocab_size}
-    write_json(out / TEMPLATE_NAME, written)
+    # a template that was given is not the one that lies there: an export writes it out
+    write_json(out / TEMPLATE_NAME, {**written, "given": template is None and given is not None})
     return {"kind": "base" if why else "chat", "template": shape.get("family", ""), "why": why}
 
 
-def _with_roles(vocabulary: Vocabulary, inner: Any, values: Mapping[str, Any]) -> Vocabulary:
+def _put_before(inner: Any) -> list[int]:
+    """What the tokenizer puts before a text. What it puts after one is not copied: Fledge ends documents itself."""
+    plain, whole = inner.encode("a", add_special_tokens=False).ids, inner.encode("a").ids
+    starts = [at for at in range(len(whole)) if whole[at : at + len(plain)] == plain]
+    before = whole[: starts[0]] if starts else []
+    if len(before) > 1:
+        raise FledgeError(f"the tokenizer puts {len(before)} tokens before a text, only one is supported")
+    return before
+
+
+def _with_roles(vocabulary: Vocabulary, before: list[int], values: Mapping[str, Any]) -> Vocabulary:
     """The roles that ``tokenizer_config.json`` names, else those of ``config.json``; padding may be the end of text."""
     literal = {index: name for name, index in vocabulary.special.items()}
     roles = dict(vocabulary.roles)
     for role in ("bos", "eos", "pad"):
         index = values.get(f"{role}_token_id")
         index = index[0] if isinstance(index, list) and index else index
-        if role not in roles and index in literal:
+        if role not in roles and isinstance(index, int) and index in literal:
             roles[role] = literal[index]
-    first = inner.encode("").ids
-    if "bos" not in roles and len(first) == 1 and first[0] in literal:
-        roles["bos"] = literal[first[0]]
+    if before and before[0] in literal:
+        roles["bos"] = literal[before[0]]
     if "eos" not in roles:
         raise FledgeError("no special token ends a text (eos_token)", fix="name it in tokenizer_config.json")
     roles.setdefault("pad", roles["eos"])

@@ -30,10 +30,17 @@ PROBES: tuple[tuple[tuple[Role, str], ...], ...] = tuple(
 
 def template_text(directory: Path) -> str:
     """The jinja template that lies beside a tokenizer, or an empty string."""
-    if (directory / TEMPLATE_FILE).is_file():
-        return (directory / TEMPLATE_FILE).read_text(encoding="utf-8")
+    path = directory / TEMPLATE_FILE
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise FledgeError("is not UTF-8", where=str(path), fix="fetch it again") from None
     path = directory / "tokenizer_config.json"
-    found = read_json(path).get("chat_template") if path.is_file() else None
+    config = read_json(path) if path.is_file() else {}
+    if not isinstance(config, dict):
+        raise FledgeError("is no table", where=str(path), fix="fetch it again")
+    found = config.get("chat_template")
     if isinstance(found, list):
         named = {each.get("name"): each.get("template") for each in found if isinstance(each, dict)}
         found = named.get("default")

@@ -79,7 +79,7 @@ def run(context: StageContext) -> dict[str, Any]:
         print(f"pretrain: {no_target(sizes)}", flush=True)
     for note in source.notes:
         print(f"pretrain: {note}", flush=True)
-    model = load_model(Path(config.init))[0] if config.init else Decoder(sizes, seed=config.seed)
+    model, before = load_model(Path(config.init)) if config.init else (Decoder(sizes, seed=config.seed), {})
     heldout = heldout_directories(context.upstream)
     for name in sorted({"world", "text"} & set(context.upstream) - set(heldout)):
         print(f"pretrain: {name} is too small to hold documents out, so nothing is measured on it", flush=True)
@@ -98,7 +98,7 @@ def run(context: StageContext) -> dict[str, Any]:
         )
     if not leads():
         return {}
-    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.eos)
+    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.eos, before)
     return {**summary_of(state), "epochs": source.epochs(n_steps), "model": told}
 
 
@@ -108,7 +108,7 @@ def _as_it_is(context: StageContext, tokenizer: Tokenizer, sizes: ModelConfig) -
     from fledge.train.checkpoint import load_model
 
     config: PretrainConfig = context.settings
-    model, _ = load_model(Path(config.init))
-    save_final(model, config, tokenizer, context.out, tokenizer.eos)
+    model, before = load_model(Path(config.init))
+    save_final(model, config, tokenizer, context.out, tokenizer.eos, before)
     told = sizes.describe(config.context_length)
     return {"steps": 0, "tokens": 0, "n_parameters": sizes.n_parameters, "taken_from": config.init, "model": told}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fledge.run.files import read_json
 from fledge.run.ranks import leads
 from fledge.stages.table import StageContext
 from fledge.tune.config import SftConfig
@@ -59,7 +60,7 @@ def run(context: StageContext) -> dict[str, Any]:
         )
     if not leads():
         return {}
-    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.end)
+    save_final(policy_of(state), config, tokenizer, context.out, tokenizer.end, read_json(base / "config.json"))
     return {
         **summary_of(state),
         "n_conversations": index["n_documents"],

@@ -146,13 +146,25 @@ def policy_of(state: TrainState) -> Decoder:
     return model
 
 
-def save_final(model: Decoder, config: TrainConfig, tokenizer: Tokenizer, out: Path, eos: int) -> None:
-    """Write ``out/model``, which runs as it is in Hugging Face's libraries and is what later stages read."""
+def save_final(
+    model: Decoder,
+    config: TrainConfig,
+    tokenizer: Tokenizer,
+    out: Path,
+    eos: int,
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    """Write ``out/model``, which runs as it is in Hugging Face's libraries and is what later stages read.
+
+    ``before`` is what :func:`load_model` told of the model that it was made from: it takes rows as long as that one.
+    """
     roles = tokenizer.vocabulary.roles
+    told = before or {}
+    length = told.get("max_position_embeddings") or told.get("context_length") or 0
     save_model(
         model,
         out / "model",
-        context_length=config.context_length,
+        context_length=max(config.context_length, length),
         bos=tokenizer.bos if "bos" in roles else None,
         eos=eos,
         pad=tokenizer.pad if "pad" in roles else None,

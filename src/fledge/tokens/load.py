@@ -14,8 +14,8 @@ from fledge.run.files import read_json
 from fledge.tokens.encoding import TokenizersEncoder
 from fledge.tokens.huggingface import tokenizer_json
 from fledge.tokens.render import Template
-from fledge.tokens.sentencepiece import SPACE, vocabulary_and_encoder
-from fledge.tokens.templates import ForeignTemplate, NoTemplate
+from fledge.tokens.sentencepiece import BYTE_PIECE, SPACE, vocabulary_and_encoder
+from fledge.tokens.templates import FAMILIES, ForeignTemplate, NoTemplate
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.tokens.vocabulary import SPECIALS, Vocabulary, byte_alphabet, byte_level, trained
 from fledge.types import FledgeError
@@ -43,6 +43,7 @@ TIKTOKEN: dict[str, tuple[str, dict[str, int]]] = {
 }
 TEMPLATE_NAME = "template.json"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", TEMPLATE_NAME)
+MAX_VOCABULARY = 2**24
 _END_OF_TEXT = {"eos": "<|endoftext|>"}
 
 
@@ -123,9 +124,14 @@ def load_sentencepiece(path: Path) -> Tokenizer:
 def load_tokenizer_json(path: Path) -> Tokenizer:
     """A ``tokenizer.json``: our own goes through the fast encoder, any other through ``tokenizers`` itself."""
     content = read_json(path)
+    _check_added(content, path)
     own = _own(content)
     if own is not None:
         return Tokenizer(own)
+    named = _named_roles(path.with_name("tokenizer_config.json"))
+    for token in content.get("added_tokens") or []:
+        # what begins or ends texts is special wherever the file's own mark is forgotten, else a user could write it
+        token["special"] = token["special"] or token["content"] in named.values()
     import tokenizers
 
     try:
@@ -145,12 +151,32 @@ def with_template(vocabulary: Vocabulary, path: Path) -> tuple[Vocabulary, Templ
         return vocabulary, None
     values = read_json(path)
     try:
-        template = NoTemplate(values["why"]) if values["why"] else ForeignTemplate(**values["template"])
-        unused = [b""] * (values["vocab_size"] - len(vocabulary.token_bytes))
-        token_bytes = [*vocabulary.token_bytes, *unused]
-        return replace(vocabulary, roles=dict(values["roles"]), token_bytes=token_bytes), template
-    except (KeyError, TypeError) as error:
-        raise FledgeError("does not describe a template", where=str(path), fix="import the model again") from error
+        why, size, roles = values["why"], values["vocab_size"], dict(values["roles"])
+        template = NoTemplate(why) if why else ForeignTemplate(**values["template"])
+        known = isinstance(why, str) and isinstance(size, int) and size <= MAX_VOCABULARY
+        known = (
+            known and roles.keys() <= {"bos", "eos", "pad", "end"} and set(roles.values()) <= set(vocabulary.special)
+        )
+        if isinstance(template, ForeignTemplate):
+            known = known and template.family in FAMILIES and template.end in vocabulary.special
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise FledgeError(
+            "does not describe a template for this tokenizer", where=str(path), fix="import the model again"
+        )
+    unused = [b""] * (size - len(vocabulary.token_bytes))
+    return replace(vocabulary, roles=roles, token_bytes=[*vocabulary.token_bytes, *unused]), template
+
+
+def _check_added(content: Any, path: Path) -> None:
+    added = content.get("added_tokens") or []
+    kinds = {"content": str, "id": int, "special": bool}
+    if not isinstance(added, list) or not all(
+        isinstance(token, dict) and all(isinstance(token.get(name), kind) for name, kind in kinds.items())
+        for token in added
+    ):
+        raise FledgeError("added_tokens do not each have content, id and special", where=str(path))
 
 
 def _own(content: Mapping[str, Any]) -> Vocabulary | None:
@@ -176,30 +202,56 @@ def _foreign(content: Mapping[str, Any], inner: Any, path: Path) -> Vocabulary:
         raise FledgeError("is neither byte-level nor falls back on bytes", where=str(path), fix="choose another")
     byte_of = {character: byte for byte, character in byte_alphabet().items()}
     added = {token["content"]: token for token in content.get("added_tokens") or []}
-    token_bytes = [b""] * (1 + max(inner.get_vocab(with_added_tokens=True).values()))
-    for token, index in inner.get_vocab(with_added_tokens=True).items():
+    ids = inner.get_vocab(with_added_tokens=True)
+    size = 1 + max(ids.values(), default=0)
+    if size > MAX_VOCABULARY:
+        raise FledgeError(f"numbers its tokens up to {size - 1}, at most {MAX_VOCABULARY} are read", where=str(path))
+    token_bytes = [b""] * size
+    for token, index in ids.items():
+        byte = BYTE_PIECE.fullmatch(token)
         if token in added:
             token_bytes[index] = token.encode("utf-8")
         elif not fallback:
+            if not all(character in byte_of for character in token):
+                raise FledgeError(f"the token {token!r} stands for no bytes", where=str(path), fix="choose another")
             token_bytes[index] = bytes([byte_of[c] for c in token])
-        elif len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
-            token_bytes[index] = bytes.fromhex(token[3:5])
+        elif byte:
+            token_bytes[index] = bytes.fromhex(byte[1])
         else:
             token_bytes[index] = token.replace(SPACE, " ").encode("utf-8")
     special = {name: token["id"] for name, token in added.items() if token["special"]}
     roles = _roles(path.with_name("tokenizer_config.json"), special)
-    prefix = fallback and any(word in json.dumps(content) for word in ('"Prepend"', '"prepend_scheme": "always"'))
-    return Vocabulary(token_bytes, special, roles, {}, dummy_prefix=prefix)
+    return Vocabulary(token_bytes, special, roles, {}, dummy_prefix=fallback and _puts_blank_before(content))
+
+
+def _puts_blank_before(content: Mapping[str, Any]) -> bool:
+    """Whether a text begins with a blank that is not its own: in every stretch of it, or in the first alone."""
+    normal, before = content.get("normalizer") or {}, content.get("pre_tokenizer") or {}
+    for step in [normal, *normal.get("normalizers", ()), before, *before.get("pretokenizers", ())]:
+        always = "always" if step.get("add_prefix_space", True) else "never"
+        if step.get("type") == "Prepend":
+            return True
+        if step.get("type") == "Metaspace" and step.get("prepend_scheme", always) != "never":
+            return True
+    return False
 
 
 def _roles(config_path: Path, special: Mapping[str, int]) -> dict[str, str]:
+    roles = {role: name for role, name in _named_roles(config_path).items() if name in special}
+    if "eos" not in roles and _END_OF_TEXT["eos"] in special:
+        roles |= _END_OF_TEXT
+    return roles
+
+
+def _named_roles(config_path: Path) -> dict[str, str]:
+    """The tokens that ``tokenizer_config.json`` names as ``bos``, ``eos`` and ``pad``."""
     config = read_json(config_path) if config_path.is_file() else {}
+    if not isinstance(config, dict):
+        raise FledgeError("is no table", where=str(config_path), fix="fetch it again")
     roles: dict[str, str] = {}
     for role in ("bos", "eos", "pad"):
         token = config.get(f"{role}_token")
         name = token.get("content") if isinstance(token, dict) else token
-        if isinstance(name, str) and name in special:
+        if isinstance(name, str):
             roles[role] = name
-    if "eos" not in roles and _END_OF_TEXT["eos"] in special:
-        roles |= _END_OF_TEXT
     return roles

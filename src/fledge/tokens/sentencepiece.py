@@ -16,7 +16,7 @@ from fledge.types import FledgeError
 SPACE = "\u2581"
 BPE = 2
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
-_BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
+BYTE_PIECE = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def of_pieces(pieces: Sequence[tuple[str, float, int]], add_dummy_prefix: bool) 
     token_bytes, special = [], {}
     unknown = None
     for index, (piece, _, kind) in enumerate(pieces):
-        byte = _BYTE_PIECE.fullmatch(piece)
+        byte = BYTE_PIECE.fullmatch(piece)
         if kind == BYTE and byte:
             token_bytes.append(bytes.fromhex(byte[1]))
         else:
