@@ -64,6 +64,8 @@ def test_an_imported_model_is_tuned_as_it_is(imported, tmp_path, capfd):
     before, _, _ = load_engine(imported)
     ids = torch.arange(20)[None]
     assert torch.equal(base.model(ids), before.model(ids))
+    for stage in ("pretrain", "sft"):
+        assert json.loads((run / stage / "model/config.json").read_text())["max_position_embeddings"] == 128
     engine, tokenizer, kind = load_engine(run)
     assert kind == "chat"
     rendered = tokenizer.render(Conversation((Message("user", "the cat?"), Message("assistant", "No, it is four."))))
@@ -111,6 +113,7 @@ def test_an_imported_model_is_pretrained_further(imported, tmp_path, capfd):
     assert losses[-1] < 0.7 * losses[0]
     values = json.loads((run / "pretrain/model/config.json").read_text())
     assert (values["model_type"], values["vocab_size"], values["hidden_size"]) == ("qwen3", 352, 32)
+    assert values["max_position_embeddings"] == 128
     assert main(["sample", str(run), "the cat", "--max-tokens", "5"]) == 0
 
 

@@ -16,7 +16,8 @@ from fledge.infer.load import load_engine
 from fledge.release.exporting import export
 from fledge.release.importing import import_model
 from fledge.release.modelfile import modelfile
-from fledge.release.recognise import PROBES, _agree, _ids, candidates, compiled
+from fledge.release.recognise import PROBES, _agree, _ids, candidates, recognise
+from fledge.release.rendering import rendered
 from fledge.tokens.encoding import TokenizersEncoder
 from fledge.tokens.jinja import written
 from fledge.tokens.load import load_tokenizer_json
@@ -65,16 +66,41 @@ def test_the_jinja_of_every_template_writes_its_ids(of_family):
     for template in made:
         jinja = written(template, tokenizer.special, roles.get("bos", ""))
         assert "\n" not in jinja
-        render = compiled(jinja, {})
-        accepted = 0
-        for probe in PROBES:
-            ids = _ids(render(probe), inner)
-            accepted += ids is not None
-            assert _agree(template, tokenizer, probe, ids), (template, probe, render(probe))
-        assert accepted == (len(PROBES) if template.system != "none" else len(PROBES) // 2)
-        assert render([("user", "x"), ("system", "y")]) is None
-        assert render([("critic", "x")]) is None
-        assert render([("user", f"x{template.end}")]) is None
+        refused = [[("user", "x"), ("system", "y")], [("critic", "x")], [("user", f"x{template.end}")]]
+        *texts, late, critic, spelled = rendered(jinja, {}, [*PROBES, *refused])
+        assert (late, critic, spelled) == (None, None, None)
+        assert sum(text is not None for text in texts) == len(PROBES) // (1 + (template.system == "none"))
+        for probe, text in zip(PROBES, texts, strict=True):
+            assert _agree(template, tokenizer, probe, _ids(text, inner)), (template, probe, text)
+
+
+CHATML_TRIMMED = foreign.CHATML.replace(
+    "m['content']", "(m['content']|trim if m['role'] == 'assistant' else m['content'])"
+)
+
+
+@pytest.mark.parametrize(
+    ("jinja", "known"),
+    [
+        (foreign.CHATML, True),
+        (
+            foreign.CHATML.replace("+ m['content']", "}}{% generation %}{{ m['content'] }}{% endgeneration %}{{ ''"),
+            True,
+        ),
+        (foreign.CHATML.replace("messages %}", "messages %}{% if m.role == 'stop' %}{% break %}{% endif %}", 1), True),
+        ("{% if tools is not none or documents is not none %}{{ 'TOOLS' }}{% endif %}" + foreign.CHATML, True),
+        (CHATML_TRIMMED, False),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}" + foreign.CHATML, False),
+        ("{% set a = 'a' * 3000000000 %}" + foreign.CHATML, False),
+        ("{{ 'a' * 3000000 }}", False),
+    ],
+    ids=["plain", "generation", "break", "tools", "trimmed replies", "endless", "large", "long"],
+)
+def test_a_template_is_recognised_only_by_what_it_writes(tmp_path, jinja, known):
+    foreign.byte_level(tmp_path, "chatml", eos="<|im_end|>")
+    inner = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    found = recognise(jinja, Tokenizer.load(tmp_path), inner)
+    assert (found is not None and found.family == "chatml") == known
 
 
 def test_ollamas_template_writes_what_the_renderer_writes(of_family):

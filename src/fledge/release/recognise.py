@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fledge.release.rendering import rendered
 from fledge.run.files import read_json
 from fledge.tokens.templates import Family, ForeignTemplate
 from fledge.tokens.tokenizer import Tokenizer
@@ -18,7 +19,7 @@ _SAID: tuple[tuple[Role, str], ...] = (
     ("user", "Is it 3 o'clock?"),
     ("assistant", "No, it is four."),
     ("user", " Thanks;\n\tand now? "),
-    ("assistant", "It is five."),
+    ("assistant", " It is five. "),
     ("user", "Bye"),
 )
 _SYSTEM: tuple[Role, str] = ("system", "Be brief. ")
@@ -54,9 +55,9 @@ def recognise(jinja: str, tokenizer: Tokenizer, inner: Any) -> ForeignTemplate |
     """
     roles = tokenizer.vocabulary.roles
     names = {f"{role}_token": roles.get(role, "") for role in ("bos", "eos")}
-    render = compiled(jinja, names)
-    wanted = {probe: _ids(render(probe), inner) for probe in PROBES}
-    spoken = render(PROBES[0]) or ""
+    texts = rendered(jinja, names, PROBES)
+    wanted = {probe: _ids(text, inner) for probe, text in zip(PROBES, texts, strict=True)}
+    spoken = texts[0] or ""
     for template in candidates(tokenizer, spoken):
         if all(_agree(template, tokenizer, probe, ids) for probe, ids in wanted.items()):
             return template
@@ -108,30 +109,3 @@ def plain_template(family: Family, tokenizer: Tokenizer) -> ForeignTemplate:
         if template.family == family and template.bos == ("bos" in tokenizer.vocabulary.roles):
             return template
     raise FledgeError(f"the tokenizer has no special tokens for {family}", where="template", fix="choose another")
-
-
-def compiled(jinja: str, names: dict[str, str]) -> Any:
-    """A function from turns to text with the header of a reply, or None where the template refuses them."""
-    try:
-        from jinja2 import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-    except ImportError:
-        raise FledgeError(
-            "reading a chat template needs jinja2", fix='install it with: pip install "fledge[release]"'
-        ) from None
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    environment.globals["raise_exception"] = refuse
-    environment.filters["tojson"] = lambda value, **_: str(value)
-
-    def render(turns: Sequence[tuple[Role, str]]) -> str | None:
-        messages = [{"role": role, "content": content} for role, content in turns]
-        try:
-            return environment.from_string(jinja).render(messages=messages, add_generation_prompt=True, **names)
-        except Exception:  # a template of others may fail in any way: then it does not take these turns
-            return None
-
-    return render
