@@ -17,7 +17,7 @@ from fledge.release.exporting import export
 from fledge.release.importing import import_model
 from fledge.release.modelfile import modelfile
 from fledge.release.recognise import PROBES, _agree, _ids, candidates, recognise
-from fledge.release.rendering import rendered
+from fledge.release.rendering import _answer
 from fledge.tokens.encoding import TokenizersEncoder
 from fledge.tokens.jinja import written
 from fledge.tokens.load import load_tokenizer_json
@@ -67,29 +67,25 @@ def test_the_jinja_of_every_template_writes_its_ids(of_family):
         jinja = written(template, tokenizer.special, roles.get("bos", ""))
         assert "\n" not in jinja
         refused = [[("user", "x"), ("system", "y")], [("critic", "x")], [("user", f"x{template.end}")]]
-        *texts, late, critic, spelled = rendered(jinja, {}, [*PROBES, *refused])
+        *texts, late, critic, spelled = _answer({"jinja": jinja, "names": {}, "conversations": [*PROBES, *refused]})
         assert (late, critic, spelled) == (None, None, None)
         assert sum(text is not None for text in texts) == len(PROBES) // (1 + (template.system == "none"))
         for probe, text in zip(PROBES, texts, strict=True):
             assert _agree(template, tokenizer, probe, _ids(text, inner)), (template, probe, text)
 
 
-CHATML_TRIMMED = foreign.CHATML.replace(
-    "m['content']", "(m['content']|trim if m['role'] == 'assistant' else m['content'])"
-)
+TRIMMED = foreign.CHATML.replace("m['content']", "(m['content']|trim if m['role'] == 'assistant' else m['content'])")
+MARKED = foreign.CHATML.replace("+ m['content']", "}}{% generation %}{{ m['content'] }}{% endgeneration %}{{ ''")
 
 
 @pytest.mark.parametrize(
     ("jinja", "known"),
     [
         (foreign.CHATML, True),
-        (
-            foreign.CHATML.replace("+ m['content']", "}}{% generation %}{{ m['content'] }}{% endgeneration %}{{ ''"),
-            True,
-        ),
+        (MARKED, True),
         (foreign.CHATML.replace("messages %}", "messages %}{% if m.role == 'stop' %}{% break %}{% endif %}", 1), True),
         ("{% if tools is not none or documents is not none %}{{ 'TOOLS' }}{% endif %}" + foreign.CHATML, True),
-        (CHATML_TRIMMED, False),
+        (TRIMMED, False),
         ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}" + foreign.CHATML, False),
         ("{% set a = 'a' * 3000000000 %}" + foreign.CHATML, False),
         ("{{ 'a' * 3000000 }}", False),

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-CPU_SECONDS = 3
+CPU_SECONDS = 2
 WALL_SECONDS = 60
 MEMORY_BYTES = 1 << 30
 LONGEST = 1_000_000
