@@ -12,7 +12,9 @@ import torch
 
 from fledge.cli.main import main
 from fledge.infer.load import load_engine
-from fledge.types import Conversation, Message
+from fledge.tokens.stage import take_tokenizer
+from fledge.tokens.tokenizer import Tokenizer
+from fledge.types import Conversation, FledgeError, Message
 
 transformers = pytest.importorskip("transformers")
 spec = importlib.util.spec_from_file_location("foreign_models", Path(__file__).with_name("foreign_models.py"))
@@ -160,3 +162,31 @@ def test_a_base_model_is_given_a_template_to_be_tuned_with(tmp_path):
     assert sum(rendered.weight) > 1
     assert main(["import", str(tmp_path / "small.bin"), "--out", str(tmp_path / "n"), "--template", "chatml"]) == 2
     assert not (tmp_path / "n").exists()
+
+
+def test_a_template_is_given_only_where_there_is_none(imported, tmp_path, capfd):
+    assert main(["import", str(imported), "--out", str(tmp_path / "n"), "--template", "llama3"]) == 2
+    assert "the model has a template of its own (chatml)" in capfd.readouterr().err
+    assert main(["import", str(imported.parent / "theirs"), "--out", str(tmp_path / "n"), "--template", "inst"]) == 2
+    assert "the model has a template of its own (chatml)" in capfd.readouterr().err
+    assert not (tmp_path / "n").exists()
+    foreign.llama2c(tmp_path)
+    assert main(["import", str(tmp_path / "small.bin"), "--out", str(tmp_path / "base")]) == 0
+    assert main(["import", str(tmp_path / "base"), "--out", str(tmp_path / "given"), "--template", "inst"]) == 0
+    _, tokenizer, kind = load_engine(tmp_path / "given")
+    assert kind == "base"
+    assert tokenizer.render(Conversation((Message("user", "the cat"), Message("assistant", "a mat")))).ids
+
+
+def test_a_tokenizer_file_of_another_name_is_the_one_taken(imported, tmp_path):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((imported / name).read_text())
+    content = json.loads((imported / "tokenizer.json").read_text())
+    content["added_tokens"].append(content["added_tokens"][0] | {"id": 340, "content": "<x>"})
+    (tmp_path / "mine.json").write_text(json.dumps(content))
+    (tmp_path / "out").mkdir()
+    assert take_tokenizer(tmp_path / "mine.json", tmp_path / "out")["vocab_size"] == 341
+    assert "<x>" in Tokenizer.load(tmp_path / "out").special
+    (tmp_path / "notes.json").write_text("{}")
+    with pytest.raises(FledgeError, match="is no tokenizer"):
+        take_tokenizer(tmp_path / "notes.json", tmp_path / "out")

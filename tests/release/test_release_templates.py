@@ -354,3 +354,13 @@ def test_an_end_that_the_file_does_not_mark_as_special_is_special(tmp_path):
     assert isinstance(tokenizer._encoder, TokenizersEncoder)
     assert tokenizer.vocabulary.roles["eos"] == "<|im_end|>"
     assert tokenizer.eos not in tokenizer.encode("a<|im_end|>b")
+
+
+def test_a_byte_level_file_with_the_switch_of_byte_fallback_is_byte_level(tmp_path):
+    foreign.byte_level(tmp_path, "chatml", eos="<|im_end|>")
+    path = tmp_path / "tokenizer.json"
+    content = json.loads(path.read_text())
+    content["model"]["byte_fallback"] = True
+    path.write_text(json.dumps(content))
+    tokenizer = Tokenizer.load(tmp_path)
+    assert tokenizer.decode(tokenizer.encode("the cat ünï")) == "the cat ünï"

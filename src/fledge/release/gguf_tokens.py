@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fledge.run.files import read_json
 from fledge.tokens.huggingface import tokenizer_json
-from fledge.tokens.load import CL100K_PATTERN, GPT2_PATTERN, O200K_PATTERN
+from fledge.tokens.load import CL100K_PATTERN, GPT2_PATTERN, O200K_PATTERN, falls_back
 from fledge.tokens.sentencepiece import BYTE_PIECE, SPACE
 from fledge.tokens.vocabulary import QWEN2_PATTERN
 from fledge.types import FledgeError
@@ -65,7 +65,7 @@ def token_fields(shipped: Shipped) -> TokenFields:
     own = shipped.own_tokenizer
     where = shipped.tokenizer_files / "tokenizer.json"
     content = tokenizer_json(tokenizer.vocabulary) if own else read_json(where)
-    fallback = bool(content["model"].get("byte_fallback"))
+    fallback = falls_back(content)
     _check_model(content["model"], str(where))
     pre = "default" if fallback else _pre_tokenizer(content, str(where))
     if fallback:

@@ -31,7 +31,7 @@ from fledge.tokens.vocabulary import FLEDGE_ROLES, Vocabulary
 from fledge.train.checkpoint import save_tensors
 from fledge.types import FledgeError
 
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt"]
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -192,14 +192,15 @@ def _write_template(out: Path, tokenizer: Tokenizer, found: Source, family: Fami
     """Find the roles and the template of the tokenizer in ``out``, and write them beside it."""
     jinja = template_text(out)
     if tokenizer.vocabulary.roles == FLEDGE_ROLES:
+        _refuse_second(family, "fledge")
         return {"kind": "chat" if jinja else "base", "template": "fledge" if jinja else "", "why": ""}
     if (out / TEMPLATE_NAME).is_file():
         kept = read_json(out / TEMPLATE_NAME)
-        return {
-            "kind": "base" if kept["why"] else "chat",
-            "template": "" if kept["why"] else kept["template"]["family"],
-            "why": kept["why"],
-        }
+        if not kept["why"]:
+            _refuse_second(family, kept["template"]["family"])
+            return {"kind": "chat", "template": kept["template"]["family"], "why": ""}
+        if family is None:
+            return {"kind": "base", "template": "", "why": kept["why"]}
     import tokenizers
 
     inner = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
@@ -212,6 +213,8 @@ def _write_template(out: Path, tokenizer: Tokenizer, found: Source, family: Fami
     tokenizer.vocabulary = _with_roles(tokenizer.vocabulary, before, found.values)
     template = recognise(jinja, tokenizer, inner) if jinja else None
     roles = dict(tokenizer.vocabulary.roles)
+    if template is not None:
+        _refuse_second(family, template.family)
     why = "this model has no chat template" if not jinja else "this model's chat template is of no known family"
     why = "" if template else why
     if not before and not (template and template.bos):
@@ -224,6 +227,15 @@ def _write_template(out: Path, tokenizer: Tokenizer, found: Source, family: Fami
     # a template that was given is not the one that lies there: an export writes it out
     write_json(out / TEMPLATE_NAME, {**written, "given": template is None and given is not None})
     return {"kind": "base" if why else "chat", "template": shape.get("family", ""), "why": why}
+
+
+def _refuse_second(family: Family | None, own: str) -> None:
+    if family is not None:
+        raise FledgeError(
+            f"the model has a template of its own ({own}), another cannot be given",
+            where="template",
+            fix="leave --template out",
+        )
 
 
 def _put_before(inner: Any) -> list[int]:

@@ -196,9 +196,8 @@ def _own(content: Mapping[str, Any]) -> Vocabulary | None:
 
 def _foreign(content: Mapping[str, Any], inner: Any, path: Path) -> Vocabulary:
     """Token bytes of a byte-level BPE, or of one that falls back on bytes."""
-    kinds = json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
-    fallback = bool(content["model"].get("byte_fallback"))
-    if not fallback and '"ByteLevel"' not in kinds:
+    fallback = falls_back(content)
+    if not fallback and not _is_byte_level(content):
         raise FledgeError("is neither byte-level nor falls back on bytes", where=str(path), fix="choose another")
     byte_of = {character: byte for byte, character in byte_alphabet().items()}
     added = {token["content"]: token for token in content.get("added_tokens") or []}
@@ -222,6 +221,15 @@ def _foreign(content: Mapping[str, Any], inner: Any, path: Path) -> Vocabulary:
     special = {name: token["id"] for name, token in added.items() if token["special"]}
     roles = _roles(path.with_name("tokenizer_config.json"), special)
     return Vocabulary(token_bytes, special, roles, {}, dummy_prefix=fallback and _puts_blank_before(content))
+
+
+def _is_byte_level(content: Mapping[str, Any]) -> bool:
+    return '"ByteLevel"' in json.dumps([content.get("pre_tokenizer"), content.get("decoder")])
+
+
+def falls_back(content: Mapping[str, Any]) -> bool:
+    """Whether tokens are text, with bytes for what no token holds; byte-level files may set the switch without use."""
+    return bool(content["model"].get("byte_fallback")) and not _is_byte_level(content)
 
 
 def _puts_blank_before(content: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.events import EventLog
-from fledge.run.files import sha256, told, write_text
+from fledge.run.files import read_json, sha256, told, write_text
 from fledge.run.processes import map_in_processes
 from fledge.run.progress import Progress
 from fledge.text.shards import read_documents, shard_paths
@@ -35,11 +35,18 @@ _PARALLEL_BYTES = 8_000_000
 
 
 def take_tokenizer(source: Path, out: Path) -> dict[str, Any]:
-    """Copy the files of a tokenizer into ``out``; returns what is told of it. Raises FledgeError where it is none."""
-    folder = source if source.is_dir() else source.parent
-    tokenizer = Tokenizer.load(folder)
+    """Copy the files of a tokenizer into ``out``; returns what is told of it. Raises FledgeError where it is none.
+
+    ``source`` is a directory with a ``tokenizer.json``, or such a file under any name.
+    """
+    main = source / TOKENIZER_FILES[0] if source.is_dir() else source
+    folder = main.parent
+    tokenizer = Tokenizer.load(main)
     _ = tokenizer.eos
-    for name in TOKENIZER_FILES:
+    if main.suffix != ".json" or "model" not in read_json(main):
+        raise FledgeError("is no tokenizer.json", where=str(source), fix="give a directory that `fledge import` wrote")
+    write_text(out / TOKENIZER_FILES[0], main.read_text(encoding="utf-8"))
+    for name in TOKENIZER_FILES[1:]:
         if (folder / name).is_file():
             write_text(out / name, (folder / name).read_text(encoding="utf-8"))
     return {"vocab_size": tokenizer.vocab_size, "taken_from": str(source)}
