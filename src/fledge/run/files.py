@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,12 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary directory that becomes ``path`` on a clean exit.
 
-    An older ``path`` is moved aside first and removed last, so that one whole version is always there.
+    Parents that are not there are made, and taken away again where nothing came of it. An older ``path`` is moved aside
+    first and removed last, so that one whole version is always there.
     """
     target = Path(path)
     temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}")
+    made = [parent for parent in target.parents if not parent.exists()]
     with told(target):
         try:
             temporary.mkdir(parents=True)
@@ -103,6 +105,9 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
+            with suppress(OSError):  # another process may have put something there
+                for parent in made:
+                    parent.rmdir()
             raise
 
 
