@@ -293,6 +293,29 @@ def test_llama_cpp_writes_conversations_as_the_renderer_does(tmp_path, tokenizer
     assert [tokenizer.bos, *parsed][-len(rendered) :] == rendered
 
 
+@pytest.mark.parametrize("family", ["chatml", "llama3", "inst"])
+def test_llama_cpp_writes_a_template_that_was_given_as_the_renderer_does(tmp_path, family):
+    pytest.importorskip("gguf")
+    theirs, tuned = tmp_path / "theirs", tmp_path / "run/sft/model"
+    theirs.mkdir()
+    bos, eos = {"chatml": ("", "<|endoftext|>"), "llama3": foreign.SPECIALS["llama3"][:2], "inst": ("<s>", "</s>")}[
+        family
+    ]
+    foreign.byte_level(theirs, family, bos=bos, eos=eos)
+    foreign.transformers_model("llama", 352).save_pretrained(theirs)
+    import_model(str(theirs), tuned, template=family)
+    (tuned / "import.json").unlink()
+    export(tuned, tmp_path / "out", to="gguf")
+    ours, other = Tokenizer.load(tuned), LlamaCpp(tmp_path / "out/model.gguf")
+    turns = [("system", "Be brief. "), ("user", " the cat?"), ("assistant", "a mat"), ("user", "And\n\n 字?")]
+    for said in (turns, turns[1:]):
+        messages = [{"role": role, "content": content} for role, content in said]
+        prompt = other.post("apply-template", {"messages": messages})["prompt"]
+        parsed = other.post("tokenize", {"content": prompt, "add_special": False, "parse_special": True})["tokens"]
+        rendered = ours.render(Conversation(tuple(Message(*turn) for turn in said)), True).ids
+        assert rendered in (parsed, [*ours.opening, *parsed])
+
+
 def test_a_byte_fallback_tokenizer_goes_to_llama_cpp(tmp_path):
     pytest.importorskip("gguf")
     theirs = tmp_path / "theirs"
