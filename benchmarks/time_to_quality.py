@@ -5,10 +5,10 @@
 
 Fledge's text, tokenizer and tokens stages make one token stream of --text (in DIR of --data by default: Schools
 Wikipedia, novels, TinyStories; without what shares 13 words with the held-out files) with --vocab-size tokens, once for
-a --work directory. Every contestant reads it as its own loader would: random crops (nanoGPT), shuffled blocks (litgpt,
-transformers), best fit from a document's begin (nanochat), packed rows with document masks (Fledge). All train --tokens
-tokens in steps of one size, their schedules end there, and they run one after another, in bfloat16, compiled, with the
-same environment. --tokens-of NAME=TOKENS gives one another horizon, to find when it reaches what others reach.
+a --work directory. Every contestant reads all of it: in random crops (nanoGPT), in shuffled blocks (litgpt,
+transformers, nanochat), in packed rows with document masks (Fledge). All train --tokens tokens in steps of one size,
+their schedules end there, and they run one after another, in bfloat16, compiled, with the same environment.
+--tokens-of NAME=TOKENS gives one another horizon, to find when it reaches what others reach.
 
 The clock includes building and compiling and leaves out evaluation. Bits per byte are those of the same windows of
 --heldout for all: the first --curve-bytes of each along the way, --heldout-bytes at the end. A target is --target, or
@@ -178,10 +178,9 @@ def prepare(work: Path, texts: list[Path], heldout: list[Path], shape: Shape, op
 
 
 def write_stream(shards: ShardSet, out: Path, seed: int = 0) -> None:
-    """All documents in a shuffled order as ``tokens.bin`` (uint16) and ``offsets.npy``."""
+    """All documents in a shuffled order as ``tokens.bin`` (uint16)."""
     order = np.random.default_rng(seed).permutation(shards.n_documents)
     documents = [shards.document(int(number)).astype(np.uint16) for number in order]
-    np.save(out / "offsets.npy", np.cumsum([0, *map(len, documents)], dtype=np.int64))
     np.concatenate(documents).tofile(out / "tokens.bin")
 
 

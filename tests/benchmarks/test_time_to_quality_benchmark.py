@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from fledge.stages.page import to_markdown
 from fledge.tokens.tokenizer import Tokenizer
@@ -64,8 +62,7 @@ def stream_of(lengths: list[int]) -> Any:
     for length in lengths:
         documents.append([0, *range(number, number + length - 1)])
         number += length - 1
-    offsets = np.cumsum([0, *lengths])
-    return load("peers.loaders").Stream(np.concatenate(documents).astype(np.uint16), offsets)
+    return load("peers.loaders").Stream(np.concatenate(documents).astype(np.uint16))
 
 
 def test_random_crops_are_pieces_of_the_stream() -> None:
@@ -82,28 +79,6 @@ def test_shuffled_blocks_give_every_block_once_an_epoch() -> None:
     first, second = ([tuple(row) for _ in range(3) for row in next(batches)] for _ in range(2))
     assert sorted(first) == sorted(second) == sorted(tuple(stream.tokens[i : i + 9]) for i in range(0, 81, 9))
     assert first != second
-
-
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.integers(2, 30), min_size=1, max_size=30), st.integers(4, 40))
-def test_best_fit_rows_begin_with_a_document_and_cut_only_the_last(lengths: list[int], length: int) -> None:
-    stream = stream_of(lengths)
-    batches = load("peers.loaders").best_fit(stream, 2, length, seed=0)
-    by_begin = {int(stream.tokens[a + 1]): b - a for a, b in zip(stream.offsets, stream.offsets[1:], strict=False)}
-    for row in (row for _ in range(3) for row in next(batches).tolist()):
-        assert row[0] == 0
-        starts = [i for i, token in enumerate(row) if token == 0]
-        for start, end in zip(starts, [*starts[1:], length], strict=True):
-            if end - start < 2:
-                continue
-            whole = by_begin[row[start + 1]]
-            assert end - start == whole or end == length  # whole, or cut at the end of the row
-            assert row[start + 1 : end] == list(range(row[start + 1], row[start + 1] + end - start - 1))
-
-
-def test_best_fit_takes_the_longest_document_that_fits() -> None:
-    row, _ = next(load("peers.loaders").best_fit(stream_of([4, 9, 6]), 2, 13, seed=0))
-    assert np.flatnonzero(row == 0).tolist() == [0, 9]
 
 
 def test_heldout_rows_cover_the_text_and_count_its_bytes(tokenizer: Tokenizer, tmp_path: Path) -> None:
