@@ -103,6 +103,23 @@ def contestants(fledge: Mapping[str, str], *, bf16: bool) -> list[Contestant]:
     return [*found, Contestant("fledge", "own shape", environment=PASSIVE, settings=own)]
 
 
+def without_levers(fledge: Mapping[str, str], *, bf16: bool) -> list[Contestant]:
+    """Fledge as it chooses by itself, then with one thing after the other taken away that makes it fast."""
+    less = {
+        "without compilation": {"compile": "off"},
+        "without kept memory": {"reuse_buffers": "off"},
+        "without attention of products": {"attention": "sdpa"},
+        "without the second thread": {"threads": "1"},
+        "without small pieces": {"micro_batch_rows": "all"},
+        "without Muon": {"optim.kind": "adamw"},
+    }
+    if bf16:
+        less["without bf16"] = {"precision": "fp32"}
+    found = [Contestant("fledge", "default", environment=PASSIVE, settings=fledge)]
+    found += [Contestant("fledge", name, environment=PASSIVE, settings={**fledge, **s}) for name, s in less.items()]
+    return [*found, Contestant("fledge", "without patient threads", settings=fledge)]
+
+
 @dataclass
 class Turn:
     """What one process of a contestant told. ``error`` says why there is nothing more."""

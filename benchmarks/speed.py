@@ -1,6 +1,7 @@
 """Training speed of Fledge and of what people would use instead, side by side in one run.
 
     python benchmarks/speed.py --peers-python PYTHON --nanogpt DIR --nanochat DIR [--full] [--json FILE]
+    python benchmarks/speed.py --levers [--json FILE]
 
 Two shapes: (i) 6 layers, 384 wide, context 256, vocabulary 4,096, 32 rows a step; (ii) 12 layers, 768 wide, context
 512, vocabulary 50,304, 4 rows. Each contestant is a process of its own, one at a time: its first step (which compiles)
@@ -13,7 +14,8 @@ there is a row that says so.
 Families: "fp32 default" is how each one's own instructions run it on a CPU; "bf16, compiled" is its best by its own
 switches; "glibc reuse" and "tcmalloc" add the environment that Fledge uses: memory that is kept instead of given back,
 threads that wait without spinning. Fledge runs through Trainer.fit with document masks and its events. "own shape" is
-what its dial gives at that depth. --isa avx2 hides bf16 units from oneDNN, and everyone computes in float32.
+what its dial gives at that depth. --levers runs Fledge alone, with one thing after the other taken away that makes it
+fast, beside Fledge with all. --isa avx2 hides bf16 units from oneDNN, and everyone computes in float32.
 """
 
 from __future__ import annotations
@@ -31,7 +33,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from contestants import Contestant, Places, Turn, contestants, end_on_terminate, environment_of, machine, take_turn
+from contestants import (
+    Contestant,
+    Places,
+    Turn,
+    contestants,
+    end_on_terminate,
+    environment_of,
+    machine,
+    take_turn,
+    without_levers,
+)
 from peers.task import SHAPES, Shape, Task
 
 SHORT = ("nanogpt", "litgpt")
@@ -74,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--nanogpt", default=os.environ.get("NANOGPT", ""), help="a clone of nanoGPT")
     found.add_argument("--nanochat", default=os.environ.get("NANOCHAT", ""), help="a clone of nanochat")
     found.add_argument("--shapes", nargs="+", default=["i", "ii"], choices=list(SHAPES))
+    found.add_argument("--levers", action="store_true", help="Fledge alone, without one lever after the other")
     found.add_argument("--full", action="store_true", help="everyone in every round, however long it takes")
     found.add_argument("--rounds", type=int, default=3)
     found.add_argument("--minutes", type=float, default=9.0, help="begin nothing after this, without --full")
@@ -94,7 +107,8 @@ def run_round(
 ) -> None:
     """One turn of each contestant that this round has; those that cannot run get one turn that says why."""
     given = dict(pair.split("=", 1) for pair in options.fledge)
-    for contestant in contestants(given, bf16=options.isa == "native"):
+    everyone = without_levers if options.levers else contestants
+    for contestant in everyone(given, bf16=options.isa == "native"):
         if not wanted(contestant, shape, number, turns, options):
             continue
         error = places.missing(contestant.peer) if number == 1 else ""
@@ -203,18 +217,20 @@ def summary(shape: Shape, turns: list[Turn]) -> dict[str, Any]:
 def ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Speed of each kind of Fledge over the fastest peer of each family, and its memory over the leanest's.
 
+    Without peers, over Fledge's default.
     The fastest is one of those that ran in the most rounds, which in a short bench are the leaders of the first.
     """
     ran = {row["name"]: row for row in rows if "tokens_per_second" in row}
     found = []
-    for name, names in families(list(ran)).items():
+    known = {name: names for name, names in families(list(ran)).items() if names}
+    for name, names in (known or {"fledge": ["fledge, default"] if "fledge, default" in ran else []}).items():
         if not names:
             continue
         most = max(len(ran[each]["tokens_per_second_by_round"]) for each in names)
         often = [each for each in names if len(ran[each]["tokens_per_second_by_round"]) == most]
         fastest = ran[max(often, key=lambda each: ran[each]["tokens_per_second"])]
         leanest = min(ran[each]["peak_bytes"] for each in names)
-        for own in (row for row in ran.values() if row["name"].startswith("fledge")):
+        for own in (row for row in ran.values() if row["name"].startswith("fledge") and row is not fastest):
             mine, theirs = own["tokens_per_second_by_round"], fastest["tokens_per_second_by_round"]
             by_round = [mine[number] / theirs[number] for number in mine if number in theirs]
             if by_round:

@@ -58,7 +58,7 @@ class PackedRows:
 def settings_of(task: Task) -> PretrainConfig:
     """The settings of a pretraining of the task's shape; ``task.settings`` are dotted ones that win.
 
-    With own_shape = yes the sizes are those that the dial gives at this depth.
+    With own_shape = yes the sizes are those that the dial gives at this depth; micro_batch_rows = all is the batch.
     """
     shape = task.shape
     given = {name: value for name, value in task.settings.items() if name not in OF_THE_BENCHMARK}
@@ -79,6 +79,8 @@ def settings_of(task: Task) -> PretrainConfig:
         "tokens": shape.tokens * task.n_steps,
         "seed": task.seed,
     }
+    if given.get("micro_batch_rows") == "all":
+        given["micro_batch_rows"] = str(shape.rows)
     _, flags = parse_flags(PretrainConfig, [f"--{name}={value}" for name, value in given.items()])
     return load(PretrainConfig, merge_flags(PretrainConfig, data, flags))
 

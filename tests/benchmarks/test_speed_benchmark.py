@@ -104,6 +104,21 @@ def test_ratios_are_those_of_one_round_to_the_fastest_and_the_leanest() -> None:
     assert "| nanochat, fp32 default | no --nanochat was given |" in page
 
 
+def test_each_lever_is_taken_from_a_fledge_that_has_the_others() -> None:
+    speed, contestants, fledge = load("speed"), load("contestants"), load("peers.fledge_")
+    shape, task = load("peers.task").SHAPES["i"], load("peers.task").Task
+    everyone = contestants.without_levers({"optim.scale": "0.5"}, bf16=True)
+    base, *others = [fledge.settings_of(task("fledge", shape, settings=each.settings)) for each in everyone]
+    assert base.optim.scale == 0.5 and all(other.optim.scale == 0.5 for other in others)
+    assert sum(other != base for other in others) == len(others) - 1  # patient threads are no setting
+    assert [each.environment for each in everyone][-1] == {}
+    (small,) = [other for other in others if other.micro_batch_rows]
+    assert small.micro_batch_rows == shape.rows
+    found = speed.summary(shape, [turn("fledge, default", 1, [1.0]), turn("fledge, without compilation", 1, [2.0])])
+    (ratio,) = found["ratios"]
+    assert ratio["contestant"] == "fledge, without compilation" and ratio["speed_ratio"] == pytest.approx(0.5)
+
+
 def test_a_short_bench_runs_what_decides_and_a_full_one_all() -> None:
     speed, contestants, task = load("speed"), load("contestants"), load("peers.task")
     shape = task.SHAPES["tiny"]
