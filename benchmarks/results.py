@@ -185,6 +185,13 @@ def quality_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
             rows.append((row["contestant"], f"{row['final_bits']:.3f}", *told))
         header = ("", "bits per byte at the end", "seconds to the target", "after the first step", "tokens to it")
         blocks.append(Table(header, tuple(rows)))
+    ends = kept.get("ends", [])
+    if ends:
+        own = list(dict.fromkeys(key for each in ends for key in each if key.endswith(", share")))
+        cells = ([f"{each[key]:.2f}" if key in each else "not reached" for key in own] for each in ends)
+        rows = [(each["text"], each["peer"], *found) for each, found in zip(ends, cells, strict=True)]
+        header = ("", "to where this one ends", *(key.removesuffix(", share") + ", times its time" for key in own))
+        blocks.append(Table(header, tuple(rows)))
     errors = sorted({(run["name"], run["error"]) for run in kept["runs"] if run["error"]})
     blocks += [Text(f"{name}: {error}") for name, error in errors]
     if (ROOT / "docs" / "images" / QUALITY_PLOT).exists():

@@ -85,6 +85,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "seeds": options.seeds,
         "runs": runs,
     }
+    result["ends"] = ends(runs)
     result["targets"] = targets(runs, dict(pair.split("=", 1) for pair in options.target))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -282,6 +283,27 @@ def targets(runs: Sequence[Mapping[str, Any]], given: Mapping[str, str]) -> list
     return found
 
 
+def ends(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each text and peer, where and when it ends, and the seconds in which each Fledge comes there, as shares.
+
+    Means over seeds; no share where a seed did not come there.
+    """
+    done = [run for run in runs if "bits" in run]
+    found = []
+    for name in dict.fromkeys(text for run in done for text in run["bits"]):
+        for peer in dict.fromkeys(run["name"] for run in done if not run["name"].startswith("fledge")):
+            theirs = [run for run in done if run["name"] == peer]
+            bits = statistics.mean(run["bits"][name] for run in theirs)
+            seconds = statistics.mean(run["seconds"] for run in theirs)
+            row: dict[str, Any] = {"text": name, "peer": peer, "bits": bits, "seconds": seconds}
+            for who in dict.fromkeys(run["name"] for run in done if run["name"].startswith("fledge")):
+                hits = [crossing(run["points"], name, bits) for run in done if run["name"] == who]
+                if all(hits):
+                    row[f"{who}, share"] = statistics.mean(hit[0] for hit in hits if hit) / seconds
+            found.append(row)
+    return found
+
+
 def crossing(points: Sequence[Mapping[str, Any]], text: str, target: float) -> tuple[float, float] | None:
     """Seconds and tokens at which the curve first comes down to ``target``, on the line between two points."""
     before: Mapping[str, Any] | None = None
@@ -315,6 +337,10 @@ def table(result: Mapping[str, Any]) -> list[str]:
                 hit = f"{row['seconds']:,.0f} s ({row['seconds_after_first_step']:,.0f} s after the first step), "
                 hit += f"{row['tokens']:,.0f} tokens"
             lines.append(f"{row['contestant']:32}{end}   {hit}")
+    lines.append("")
+    for each in result["ends"]:
+        shares = [f"{key} {value:.2f}" for key, value in each.items() if key.endswith("share")]
+        lines.append(f"time to the end of {each['peer']}, {each['text']}: {', '.join(shares) or 'not reached'}")
     return lines
 
 

@@ -110,7 +110,8 @@ def test_the_time_to_a_target_lies_on_the_line_between_two_points() -> None:
 def test_a_target_is_where_the_best_peer_ends_and_every_seed_must_reach_it() -> None:
     def run(name: str, seed: int, curve: list[dict[str, Any]], first: float) -> dict[str, Any]:
         bits = curve[-1]["bits"]
-        return {"name": name, "seed": seed, "points": curve, "bits": bits, "first_seconds": first, "error": ""}
+        common = {"name": name, "seed": seed, "points": curve, "bits": bits, "error": ""}
+        return {**common, "first_seconds": first, "seconds": curve[-1]["seconds"]}
 
     runs = [
         run("fledge, default", 0, points((2.0, 50, 3.0), (4.0, 100, 1.0)), 1.0),
@@ -134,6 +135,12 @@ def test_a_target_is_where_the_best_peer_ends_and_every_seed_must_reach_it() -> 
     assert "| fledge, default | 1.000 | 4 | 2 | 75 |" in page
     assert "| nanochat, Muon | 2.000 | not reached | – | – |" in page
     assert "litgpt, AdamW: gone" in page
+    (end,) = (each for each in load("time_to_quality").ends(runs) if each["peer"] == "nanochat, Muon")
+    assert (end["bits"], end["seconds"]) == (pytest.approx(2.0), 9.0)
+    assert end["fledge, default, share"] == pytest.approx(((3.0 + 5.0) / 2) / 9.0)
+    with_ends = {"command": "", "targets": [found], "runs": runs, "ends": [end]}
+    page = to_markdown("Results", "", [load("results").quality_section("Quality", "Words.", with_ends)])
+    assert "| x | nanochat, Muon | 0.44 |" in page
     (given,) = load("time_to_quality").targets(runs, {"x": "2.4"})
     assert given["bits"] == 2.4
 

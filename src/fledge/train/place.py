@@ -21,6 +21,8 @@ from fledge.train.share import choose_parallel
 from fledge.types import Batch, FledgeError
 
 Forward = Callable[[Batch], dict[str, Tensor]]
+KEPT_ACTIVATIONS = 0.9
+"""Of what the compiler would keep for the backward pass: the rest is element-wise, and costs next to nothing again."""
 
 
 def local_hardware(hardware: Hardware, config: TrainConfig, world: World) -> Hardware:
@@ -69,6 +71,8 @@ def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: 
             for block in model.model.layers if isinstance(model, Decoder) else ():
                 block.compile(dynamic=False)
     elif hardware.compile:
+        if hardware.device == "cpu":
+            torch._functorch.config.activation_memory_budget = KEPT_ACTIVATIONS
         return cast(Forward, torch.compile(forward, dynamic=False))
     return forward
 
