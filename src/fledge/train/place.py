@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch._functorch import config as functorch
 from torch.utils.checkpoint import checkpoint
 
 from fledge.model.decoder import Decoder
@@ -72,7 +73,7 @@ def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: 
                 block.compile(dynamic=False)
     elif hardware.compile:
         if hardware.device == "cpu":
-            torch._functorch.config.activation_memory_budget = KEPT_ACTIVATIONS
+            functorch.activation_memory_budget = KEPT_ACTIVATIONS
         return cast(Forward, torch.compile(forward, dynamic=False))
     return forward
 
