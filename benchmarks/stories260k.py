@@ -83,7 +83,8 @@ def run(out: Path, recipe: dict[str, Any]) -> dict[str, Any]:
     path = out.with_suffix(".toml")
     path.write_text(to_toml(recipe), encoding="utf-8")
     fledge("run", str(path), "--out", str(out))
-    (scored,) = json.loads((out / "eval/results.json").read_text())["bits_per_byte"]
+    scores = json.loads((out / "eval/results.json").read_text())["bits_per_byte"]
+    (scored,) = (score for score in scores if score["name"] == Path(HELDOUT).name)
     found = {key: scored[key] for key in ("bits_per_byte", "stderr", "n_bytes") if key in scored}
     trained = json.loads((out / "pretrain/manifest.json").read_text())
     summary = {key: trained["summary"][key] for key in ("n_parameters", "tokens") if key in trained["summary"]}

@@ -113,6 +113,7 @@ def test_rates_follow_the_width():
     config = OptimConfig(scale=2.0, matrix_lr=0.02, embedding_lr=0.3, head_lr=0.008, norm_lr=0.01)
     assert learning_rates(config, width=768) == Rates(matrix=0.04, embedding=0.6, head=0.016, norm=0.02)
     wider = learning_rates(config, width=768 * 4)
+    assert learning_rates(config, width=768, tied=True).embedding == 0.016
     assert wider.norm == 0.02 and wider.matrix == pytest.approx(0.02)
     assert wider.embedding == pytest.approx(0.3) and wider.head == pytest.approx(0.008)
 

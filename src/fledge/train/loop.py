@@ -215,7 +215,7 @@ class Trainer:
     ) -> Optimizer:
         policy = models["policy"]
         assert isinstance(policy, Decoder)
-        rates = learning_rates(self.config.optim, width=policy.config.d_model)
+        rates = learning_rates(self.config.optim, width=policy.config.d_model, tied=policy.config.tie_embeddings)
         optimizer = build_optimizer(
             parallel.parameters.items(),
             self.config.optim,
