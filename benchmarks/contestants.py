@@ -18,6 +18,8 @@ from typing import Any
 
 from peers.task import Task
 
+from fledge.run.processes import usable_processors
+
 HERE = Path(__file__).resolve().parent
 PEERS = ("nanogpt", "litgpt", "transformers", "nanochat")
 ALWAYS_COMPILED = ("litgpt", "nanochat")
@@ -233,7 +235,7 @@ def machine() -> dict[str, Any]:
     units = [unit for unit in ("amx_bf16", "amx_int8", "avx512_bf16", "avx512f", "avx2") if unit in flags]
     return {
         "processor": model,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(usable_processors()),
         "units": units,
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from peers.fledge_ import settings_of
 from peers.task import Shape, Task
 from speed import rate
 
+from fledge.run.processes import usable_processors
 from fledge.stages.resources import memory_here
 
 
@@ -67,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=len(usable_processors()))
     parser.add_argument("--fledge", nargs="*", default=[], metavar="SETTING=VALUE")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(words)

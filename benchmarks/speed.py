@@ -46,6 +46,8 @@ from contestants import (
 )
 from peers.task import SHAPES, Shape, Task
 
+from fledge.run.processes import usable_processors
+
 SHORT = ("nanogpt", "litgpt")
 """The peers whose fp32 default the short bench runs: the fastest of them, and the others' steps take long."""
 LEVERS_SHORT = 2
@@ -94,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seconds", type=float, default=4.0, help="least timed seconds of a turn, in two steps or more")
     found.add_argument("--only", nargs="+", default=[], help="parts of names of contestants to run, as nanogpt AdamW")
     found.add_argument("--isa", choices=["native", "avx2"], default="native")
-    found.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    found.add_argument("--threads", type=int, default=len(usable_processors()))
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--fledge", nargs="*", default=[], metavar="SETTING=VALUE", help="settings of Fledge's pretrain")
     found.add_argument("--limit", type=float, default=900.0, help="seconds after which a contestant is killed")

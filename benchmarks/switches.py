@@ -43,10 +43,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options = parser().parse_args(words)
     variants = {name: tuple(settings) for name, *settings in options.variant} or VARIANTS
     shape = replace(SHAPES["i"], n_layers=options.depth, vocab_size=options.vocab_size)
-    options.work.mkdir(parents=True, exist_ok=True)
-    texts = options.text or [options.data / name for name in quality.TEXTS]
-    heldout = options.heldout or [options.data / name for name in quality.HELDOUT]
-    data = quality.prepare(options.work.resolve(), texts, heldout, shape, options)
+    data = quality.prepare(options.work.resolve(), shape, options)
     shape = replace(shape, vocab_size=data["vocab_size"])
     runs = []
     for seed in options.seeds:
@@ -70,17 +67,13 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--data", type=Path, default=Path("../shared/data/pretrain"), help="folder of the default texts")
-    found.add_argument("--text", nargs="+", type=Path, help="training texts, in place of the default ones")
-    found.add_argument("--heldout", nargs="+", type=Path, help="texts to measure on, in place of the default ones")
+    quality.add_texts(found)
     found.add_argument("--work", type=Path, required=True, help="keeps the token stream for the next call")
     found.add_argument("--variant", nargs="+", action="append", default=[], metavar="NAME SETTING=VALUE")
     found.add_argument("--depth", type=int, default=4)
     found.add_argument("--tokens", type=int, default=1_228_800)
     found.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    found.add_argument("--vocab-size", type=int, default=4096)
     found.add_argument("--heldout-bytes", type=int, default=400_000)
-    found.add_argument("--threads", type=int, default=quality.own_threads())
     found.add_argument("--limit", type=float, default=3600.0, help="seconds after which a training is killed")
     found.add_argument("--json", type=Path)
     found.set_defaults(tokens_of=[], steps=0, points=1, curve_bytes=1)

@@ -43,6 +43,7 @@ from contestants import (
 )
 from peers.task import SHAPES, Shape, Task
 
+from fledge.run.processes import usable_processors
 from fledge.run.toml_file import to_toml
 from fledge.tokens.shards import ShardSet, open_shards
 from fledge.tokens.tokenizer import Tokenizer
@@ -62,12 +63,10 @@ def main(words: Sequence[str] | None = None) -> None:
     end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     options = parser().parse_args(words)
-    texts = options.text or [options.data / name for name in TEXTS]
-    heldout = options.heldout or [options.data / name for name in HELDOUT]
     shape = replace(SHAPES[options.shape], vocab_size=options.vocab_size)
     with tempfile.TemporaryDirectory(prefix="fledge-quality-") as folder:
         work = options.work or Path(folder)
-        data = prepare(work.resolve(), [Path(p) for p in texts], [Path(p) for p in heldout], shape, options)
+        data = prepare(work.resolve(), shape, options)
         places = Places(options.peers_python, options.nanogpt, options.nanochat)
         runs = []
         for seed in options.seeds:
@@ -94,21 +93,13 @@ def main(words: Sequence[str] | None = None) -> None:
         plot(result, options.plot)
 
 
-def own_threads() -> int:
-    """The processors that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("--peers-python", default=os.environ.get("PEERS_PYTHON", ""), help="a Python with the peers")
     found.add_argument("--nanogpt", default=os.environ.get("NANOGPT", ""), help="a clone of nanoGPT")
     found.add_argument("--nanochat", default=os.environ.get("NANOCHAT", ""), help="a clone of nanochat")
-    found.add_argument("--data", type=Path, default=Path("../shared/data/pretrain"), help="folder of the default texts")
-    found.add_argument("--text", nargs="+", type=Path, help="training texts, in place of the default ones")
-    found.add_argument("--heldout", nargs="+", type=Path, help="texts to measure on, in place of the default ones")
+    add_texts(found)
     found.add_argument("--work", type=Path, help="keeps the token stream for the next call")
-    found.add_argument("--vocab-size", type=int, default=4096)
     found.add_argument("--shape", default="i", choices=list(SHAPES))
     found.add_argument("--tokens", type=int, default=3_280_000)
     found.add_argument("--steps", type=int, default=0, help="in place of --tokens")
@@ -123,11 +114,19 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--curve-bytes", type=int, default=100_000)
     found.add_argument("--heldout-bytes", type=int, default=800_000)
     found.add_argument("--target", nargs="*", default=[], metavar="TEXT=BITS")
-    found.add_argument("--threads", type=int, default=own_threads())
     found.add_argument("--limit", type=float, default=14_400.0, help="seconds after which a contestant is killed")
     found.add_argument("--json", type=Path)
     found.add_argument("--plot", type=Path)
     return found
+
+
+def add_texts(found: argparse.ArgumentParser) -> None:
+    """What :func:`prepare` reads of the options."""
+    found.add_argument("--data", type=Path, default=Path("../shared/data/pretrain"), help="folder of the default texts")
+    found.add_argument("--text", nargs="+", type=Path, help="training texts, in place of the default ones")
+    found.add_argument("--heldout", nargs="+", type=Path, help="texts to measure on, in place of the default ones")
+    found.add_argument("--vocab-size", type=int, default=4096)
+    found.add_argument("--threads", type=int, default=len(usable_processors()))
 
 
 def entrants(options: Any) -> list[Contestant]:
@@ -145,8 +144,10 @@ def entrants(options: Any) -> list[Contestant]:
     return [c for c in found if not options.only or any(word in c.name for word in options.only)]
 
 
-def prepare(work: Path, texts: list[Path], heldout: list[Path], shape: Shape, options: Any) -> dict[str, Any]:
+def prepare(work: Path, shape: Shape, options: Any) -> dict[str, Any]:
     """The token stream and the held-out rows in ``work``, made by Fledge's own stages; told as plain values."""
+    texts = options.text or [options.data / name for name in TEXTS]
+    heldout = options.heldout or [options.data / name for name in HELDOUT]
     for path in (*texts, *heldout):
         if not path.exists():
             raise SystemExit(f"{path} is not there; give --data, or --text and --heldout")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,13 @@ from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+def usable_processors() -> frozenset[int]:
+    """The processors that this process may run on, by number: fewer than the machine's where it is bound to some."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 @contextmanager

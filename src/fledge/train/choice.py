@@ -11,9 +11,10 @@ from torch import nn
 
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
+from fledge.run.processes import usable_processors
 from fledge.run.progress import quantity
 from fledge.train.config import TrainConfig
-from fledge.train.hardware import Hardware, apply_hardware, store_hardware, stored_hardware, usable_processors
+from fledge.train.hardware import Hardware, apply_hardware, store_hardware, stored_hardware
 from fledge.train.mesh import World
 from fledge.train.place import local_hardware
 from fledge.train.probe import choose_hardware

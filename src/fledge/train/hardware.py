@@ -91,13 +91,6 @@ def apply_hardware(hardware: Hardware) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def usable_processors() -> frozenset[int]:
-    """The processors that this process may run on, by number: fewer than the machine's where it is bound to some."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
-
-
 def choose_device(setting: str) -> torch.device:
     """``auto`` is CUDA, else MPS, else the CPU."""
     if setting == "auto":

@@ -13,10 +13,11 @@ import torch
 from fledge.model.attention import Kernel, additive, attend_products, attend_sdpa, document_mask
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
+from fledge.run.processes import usable_processors
 from fledge.run.progress import duration, quantity
 from fledge.train.config import TrainConfig
 from fledge.train.cross_entropy import cross_entropy
-from fledge.train.hardware import COMPILE_SECONDS, Hardware, choose_device, compiler_problem, usable_processors
+from fledge.train.hardware import COMPILE_SECONDS, Hardware, choose_device, compiler_problem
 from fledge.train.memory import available_bytes, keep_buffers, obtainable_bytes, reuse_gain
 from fledge.train.share import process_bytes, sharers
 from fledge.train.timing import best_seconds, one_thread

@@ -14,7 +14,7 @@ from typing import Any
 
 from fledge.run.events import EventLog
 from fledge.run.files import TEMPORARY, read_json, write_json, write_text
-from fledge.run.processes import map_in_processes
+from fledge.run.processes import map_in_processes, usable_processors
 from fledge.run.progress import Progress
 from fledge.run.settings import settings_hash
 from fledge.text.shards import read_documents, write_documents
@@ -82,7 +82,7 @@ def write_chunk(config: WorldConfig, split: Split, chunk: int) -> str:
 def n_workers(config: WorldConfig, n_jobs: int) -> int:
     if config.workers:
         return max(1, min(config.workers, n_jobs))
-    able = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    able = len(usable_processors())
     return max(1, min(able, n_jobs))
 
 
