@@ -79,15 +79,15 @@ def test_a_processor_takes_no_more_tokens_at_once_than_make_it_faster(monkeypatc
 
 def test_compiling_must_be_repaid_and_possible(monkeypatch):
     monkeypatch.setattr(machine, "compiler_problem", lambda: "")
-    assert not machine._choose_compile("auto", MODEL, 5.0, {})
-    assert machine._choose_compile("auto", MODEL, 5000.0, {})
-    assert machine._choose_compile("on", MODEL, 5.0, {})
+    assert not machine._choose_compile("auto", 5.0, {})
+    assert machine._choose_compile("auto", 5000.0, {})
+    assert machine._choose_compile("on", 5.0, {})
     monkeypatch.setattr(machine, "compiler_problem", lambda: "there is no C++ compiler")
     reasons = {}
-    assert not machine._choose_compile("auto", MODEL, 5000.0, reasons)
+    assert not machine._choose_compile("auto", 5000.0, reasons)
     assert reasons["compile"] == "there is no C++ compiler"
     with pytest.raises(FledgeError, match="no C\\+\\+ compiler"):
-        machine._choose_compile("on", MODEL, 5000.0, {})
+        machine._choose_compile("on", 5000.0, {})
 
 
 def test_without_a_compiler_on_the_path_it_is_said(monkeypatch):

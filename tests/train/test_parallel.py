@@ -22,6 +22,7 @@ from fledge.optim.config import OptimConfig
 from fledge.optim.rates import learning_rates
 from fledge.run.events import read_events
 from fledge.train.checkpoint import checkpoint_steps, latest_checkpoint, load_checkpoint
+from fledge.train.hardware import compiler_problem
 from fledge.train.mesh import World
 from fledge.train.parallel import Distributed, owners
 from fledge.train.signals import Stopped
@@ -78,6 +79,8 @@ def runs(tmp_path_factory) -> Path:
     jobs += [job(root / f"{way}-stopped", source="Asked", parallel=way) for way in WAYS]
     jobs += [job(root / "ddp-recomputed", parallel="ddp", recompute=True)]
     jobs += [job(root / f"{way}-adamw", parallel=way, optim=ADAMW) for way in WAYS]
+    if not compiler_problem():
+        jobs += [job(root / f"{way}-compiled", parallel=way, compile="on", recompute=way == "fsdp") for way in WAYS]
     statuses, told = end(start_two(jobs))
     assert statuses == [0, 0] and "Traceback" not in told[0] + told[1], told
     for objective in OBJECTIVES:
@@ -145,6 +148,12 @@ def test_stopped_and_continued_by_two_gives_the_same_bits(runs, way):
 
 def test_blocks_computed_again_give_the_same_bits(runs):
     assert_same(runs / "ddp-TokenCrossEntropy", runs / "ddp-recomputed", 0)
+
+
+@pytest.mark.skipif(compiler_problem() != "", reason="no compiler")
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_do_as_one_compiled(runs, way):
+    assert_same(runs / "one-TokenCrossEntropy", runs / f"{way}-compiled", 1e-4)
 
 
 def test_a_signal_to_one_stops_all_at_one_step_with_everything_saved(runs):

@@ -17,6 +17,8 @@ from fledge.model.norm import RMSNorm
 from fledge.model.rope import rotate
 
 Kernel = Literal["products", "sdpa"]
+Stored = tuple[KVCache, int, Tensor, int]
+"""Where a layer stores keys and values: the cache, the layer, position_BT, and how many positions are seen."""
 
 
 def document_mask(document_BT: Tensor, window: int = 0) -> Tensor:
@@ -98,15 +100,14 @@ class Attention(nn.Module):
         mask: Tensor | None,
         kernel: Kernel,
         *,
-        layer: int = 0,
-        stored: tuple[KVCache, Tensor, int] | None = None,
+        stored: Stored | None = None,
         hooks: Hooks | None = None,
         prefix: str = "",
         tokens_BT: Tensor | None = None,
     ) -> Tensor:
         """``mask`` is additive for "products", boolean or None (causal) for "sdpa"; without ``angles`` none rotates.
 
-        ``stored`` is (cache, position_BT, limit): keys and values go through the cache, cut to ``limit`` positions.
+        With ``stored`` keys and values go through the cache. ``prefix`` begins the names of this layer's hooks.
         ``tokens_BT`` is for value embeddings.
         """
         b, t, _ = x.shape
@@ -121,7 +122,7 @@ class Attention(nn.Module):
             v = v + self._embedded_values(x, tokens_BT)
         q, k, v = tap(hooks, prefix + "attn.q", q), tap(hooks, prefix + "attn.k", k), tap(hooks, prefix + "attn.v", v)
         if stored is not None:
-            cache, position_BT, limit = stored
+            cache, layer, position_BT, limit = stored
             k, v = cache.write(layer, k, v, position_BT, limit)
         if kernel == "products":
             assert mask is not None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fledge.model.attention import Attention, Kernel, additive, cache_mask, causal_mask, document_mask
+from fledge.model.attention import Attention, Kernel, Stored, additive, cache_mask, causal_mask, document_mask
 from fledge.model.cache import KVCache
 from fledge.model.config import ModelConfig
 from fledge.model.experts import MixtureOfExperts
@@ -20,7 +20,10 @@ from fledge.model.rope import rope_angles
 
 
 class Block(nn.Module):
-    """Attention and MLP, each reading the normalised residual stream and adding to it."""
+    """Attention and MLP, each reading the normalised residual stream and adding to it.
+
+    In training no argument tells one layer from another, so that what is compiled for one serves all.
+    """
 
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
@@ -40,17 +43,19 @@ class Block(nn.Module):
         mask: Tensor | None,
         kernel: Kernel,
         *,
-        layer: int = 0,
-        stored: tuple[KVCache, Tensor, int] | None = None,
+        mixed: tuple[Tensor, Tensor, Tensor] | None = None,
+        stored: Stored | None = None,
         hooks: Hooks | None = None,
+        prefix: str = "",
         tokens_BT: Tensor | None = None,
         router: list[Tensor] | None = None,
     ) -> Tensor:
-        prefix = f"layers.{layer}."
+        """``mixed`` is (scale, share, embedded): the block begins with scale · x + share · embedded."""
+        if mixed is not None:
+            scale, share, embedded = mixed
+            x = scale.to(x.dtype) * x + share.to(x.dtype) * embedded
         h = tap(hooks, prefix + "attn.in", self.input_layernorm(x))
-        x = x + self.self_attn(
-            h, angles, mask, kernel, layer=layer, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT
-        )
+        x = x + self.self_attn(h, angles, mask, kernel, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT)
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
         if isinstance(self.mlp, MixtureOfExperts):
             y = self.mlp(h, hooks, prefix, router)
@@ -156,12 +161,11 @@ class Decoder(nn.Module):
             position_BT = torch.arange(t, device=tokens_BT.device).expand(b, t)
         window = self.config.sliding_window
         mask: Tensor | None = None
-        stored: tuple[KVCache, Tensor, int] | None = None
+        limit = 0
         if cache is not None:
             assert document_BT is None, "a cache serves one document a row"
             limit = int(position_BT.max()) + 1
             assert limit <= cache.capacity, f"position {limit - 1} lies beyond the cache's {cache.capacity}"
-            stored = (cache, position_BT, limit)
             mask = cache_mask(position_BT, limit, window)
         elif document_BT is not None:
             mask = document_mask(document_BT, window)
@@ -176,22 +180,28 @@ class Decoder(nn.Module):
             x = x + F.embedding(position_BT, self.model.embed_positions.weight)
         x = embedded = tap(hooks, "embed", x.to(self.compute_dtype))
         for layer, block in enumerate(self.model.layers):
+            mixed = None
             if self.config.residual_lambdas:
-                scale, share = self.model.residual_lambdas[layer], self.model.embed_lambdas[layer]
-                x = scale.to(x.dtype) * x + share.to(x.dtype) * embedded
-            x = block(
+                mixed = (self.model.residual_lambdas[layer], self.model.embed_lambdas[layer], embedded)
+            x = self.run_block(
+                block,
                 x,
                 angles,
                 mask,
                 self.kernel,
-                layer=layer,
-                stored=stored,
+                mixed=mixed,
+                stored=None if cache is None else (cache, layer, position_BT, limit),
                 hooks=hooks,
+                prefix="" if hooks is None else f"layers.{layer}.",
                 tokens_BT=tokens_BT,
                 router=router,
             )
         x = tap(hooks, "norm", self.model.norm(x))
         return x if output == "hidden" else tap(hooks, "logits", self.head(x))
+
+    def run_block(self, block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
+        """Call ``block``; training puts a compiled or a recomputing call in the place of this one."""
+        return cast(Tensor, block(*arguments, **named))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) of normalised last states (…, D), bounded where ``logit_softcap`` is set."""

@@ -130,7 +130,7 @@ class Trainer:
             for close in (getattr(callback, "close", None) for callback in callbacks):
                 if close is not None:
                     closing.callback(close)
-            forward = forward_of(models, objective, hardware, parallel)
+            forward = forward_of(models, objective, hardware, self.config)
             if state.step == 0:
                 self._call(callbacks, state, parallel)
             bad_steps = 0

@@ -39,8 +39,6 @@ class Alone:
         """What this process holds of each trained parameter; the optimizer updates it in place."""
         self.exchange: Exchange | None = None
         """How matrices come to their owners and back."""
-        self.in_blocks = False
-        """Whether blocks are gathered and freed one by one, so that they must be compiled one by one."""
 
     def finish_gradients(self) -> None:
         """After the last backward pass of a step: put the sum over all processes where the optimizer reads it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast
 
 import torch
@@ -49,8 +48,6 @@ def place(models: Mapping[str, nn.Module], hardware: Hardware, config: TrainConf
     for model in models.values():
         if isinstance(model, Decoder):
             model.compute_dtype, model.kernel = hardware.dtype, hardware.attention
-            if config.recompute:
-                _recompute(model)
     if world.size > 1 and choose_parallel(config, policy.config, device) == "fsdp":
         from fledge.train.sharded import Sharded  # which takes a second to import
 
@@ -61,30 +58,46 @@ def place(models: Mapping[str, nn.Module], hardware: Hardware, config: TrainConf
     return Alone(world, models) if world.size == 1 else Replicated(world, models, device, config.optim)
 
 
-def forward_of(models: Mapping[str, nn.Module], objective: Objective, hardware: Hardware, parallel: Alone) -> Forward:
-    """The function of a micro-batch that the loop calls, compiled where the hardware says so."""
+def forward_of(
+    models: Mapping[str, nn.Module], objective: Objective, hardware: Hardware, config: TrainConfig
+) -> Forward:
+    """The function of a micro-batch that the loop calls, compiled where the hardware says so.
 
-    def forward(batch: Batch) -> dict[str, Tensor]:
-        return objective(models, batch)
-
-    if hardware.compile and parallel.in_blocks:
-        for model in models.values():
-            for block in model.model.layers if isinstance(model, Decoder) else ():
-                block.compile(dynamic=False)
-    elif hardware.compile:
+    Blocks are compiled as one, and what the objective does around its models apart from them: a whole model as one
+    graph takes twice as long to compile, and longer by each layer. Outside of it models stay as they were.
+    """
+    call = _recomputed if config.recompute else _called
+    learned: Callable[..., dict[str, Tensor]] = objective.__call__
+    decoders = [model for model in models.values() if isinstance(model, Decoder)]
+    others: dict[Decoder, dict[str, Callable[..., Any]]]  # methods that take the place of a model's own
+    if hardware.compile:
         if hardware.device == "cpu":
             functorch.activation_memory_budget = KEPT_ACTIVATIONS
-        return cast(Forward, torch.compile(forward, dynamic=False))
+        call, learned = torch.compile(call, dynamic=False), torch.compile(learned, dynamic=False)
+        # what is compiled around a model must not look into it
+        others = {model: {"run_block": call, "forward": torch.compiler.disable(model.forward)} for model in decoders}
+    else:
+        others = {model: {"run_block": call} for model in decoders}
+
+    def forward(batch: Batch) -> dict[str, Tensor]:
+        for model, methods in others.items():
+            vars(model).update(methods)
+        try:
+            return learned(models, batch)
+        finally:
+            for model, methods in others.items():
+                for name in methods:
+                    del vars(model)[name]
+
     return forward
 
 
-def _recompute(model: Decoder) -> None:
-    """Keep only each block's input for the backward pass, which computes the block again (arXiv 1604.06174)."""
-    for block in model.model.layers:
-        block.forward = partial(_checkpointed, block.forward)
+def _called(block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
+    return cast(Tensor, block(*arguments, **named))
 
 
-def _checkpointed(forward: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def _recomputed(block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
+    """Keep only the block's input for the backward pass, which computes the block again (arXiv 1604.06174)."""
     if not torch.is_grad_enabled():
-        return forward(*arguments, **named)
-    return checkpoint(forward, *arguments, use_reentrant=False, **named)
+        return _called(block, *arguments, **named)
+    return cast(Tensor, checkpoint(block, *arguments, use_reentrant=False, **named))

@@ -23,7 +23,6 @@ from fledge.train.share import process_bytes, sharers
 from fledge.train.timing import best_seconds, one_thread
 from fledge.types import FledgeError
 
-COMPILE_SECONDS_PER_LAYER = 2.0
 COMPILE_GAIN = 1.4
 BF16_MUST_GAIN = 1.2
 THREADS_MUST_GAIN = 1.1
@@ -47,7 +46,7 @@ def choose_hardware(config: TrainConfig, model: ModelConfig, tokens: int) -> Har
     kernel = _choose_attention(config, model, device, dtype, reasons)
     rows = config.micro_batch_rows or _choose_rows(config, model, device, dtype, kernel, reasons)
     eager = _eager_tokens_per_second(config, model, device, dtype, kernel)
-    compiled = _choose_compile(config.compile, model, tokens / eager, reasons)
+    compiled = _choose_compile(config.compile, tokens / eager, reasons)
     return Hardware(
         device=str(device),
         threads=torch.get_num_threads(),
@@ -219,13 +218,12 @@ def _eager_tokens_per_second(
     return rows * t / (seconds["one"] + (model.n_layers - 1) * layer)
 
 
-def _choose_compile(setting: str, model: ModelConfig, eager_seconds: float, reasons: dict[str, str]) -> bool:
+def _choose_compile(setting: str, eager_seconds: float, reasons: dict[str, str]) -> bool:
     if setting == "off":
         return False
-    cost = COMPILE_SECONDS + COMPILE_SECONDS_PER_LAYER * model.n_layers
     saved = eager_seconds * (1 - 1 / COMPILE_GAIN)
-    if setting == "auto" and saved < cost:
-        reasons["compile"] = f"compiling would cost about {duration(cost)} and save {duration(saved)}"
+    if setting == "auto" and saved < COMPILE_SECONDS:
+        reasons["compile"] = f"compiling would cost about {duration(COMPILE_SECONDS)} and save {duration(saved)}"
         return False
     problem = compiler_problem()
     if problem and setting == "on":

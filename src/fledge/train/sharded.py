@@ -27,7 +27,7 @@ class Sharded(Distributed):
         self, world: World, models: Models, device: torch.device, optim: OptimConfig, *, block_dtype: torch.dtype
     ) -> None:
         super().__init__(world, models, device, optim)
-        self.exchange, self.in_blocks = self, True
+        self.exchange = self
         self.mesh = device_mesh(world, self.device, sharded=True)[SHARD]
         copied = models if world.leads else {}
         self._copies = {name: copy.deepcopy(model).to(device) for name, model in copied.items()}
