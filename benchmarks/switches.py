@@ -49,8 +49,10 @@ def main(words: Sequence[str] | None = None) -> None:
     for seed in options.seeds:
         for name, settings in {DEFAULT: (), **variants}.items():
             given = dict(each.split("=", 1) for each in settings)
+            rows = int(given.pop("batch_tokens", shape.tokens)) // shape.context
             contestant = Contestant("fledge", name, environment=PASSIVE, settings={"own_shape": "yes", **given})
-            runs.append({**quality.one_run(contestant, seed, shape, data, Places(), options), "variant": name})
+            run = quality.one_run(contestant, seed, replace(shape, rows=rows), data, Places(), options)
+            runs.append({**run, "variant": name})
             print(quality.line_of(runs[-1]), flush=True)
     result = {
         "command": " ".join(["python", "benchmarks/switches.py", *words]),

@@ -222,6 +222,22 @@ def test_impossible_settings_are_refused_by_name(name, change):
 def test_horizon_follows_the_dial():
     config = PretrainConfig(depth=4)
     model = config.model_config(2048)
-    assert abs(config.horizon(model) / model.n_matrix_parameters - 12) < 0.1
-    assert config.horizon(model) % config.batch_tokens == 0
-    assert PretrainConfig(depth=4, tokens=100_000).horizon(model) == 12 * 8192
+    filled = config.for_model(model)
+    assert abs(filled.tokens / model.n_matrix_parameters - 12) < 0.1
+    assert filled.tokens % filled.batch_tokens == 0
+    assert PretrainConfig(depth=4, tokens=100_000).for_model(model).tokens == 12 * 8192
+    assert filled.for_model(model) == filled
+
+
+def test_batch_follows_the_horizon():
+    model = PretrainConfig(depth=4).model_config(2048)
+    sizes = [PretrainConfig(tokens=10**n).for_model(model).batch_tokens for n in range(4, 13)]
+    assert sizes == sorted(sizes) and sizes[0] == sizes[2] == 8192 and sizes[-1] == 2**20
+    assert all(size & (size - 1) == 0 for size in sizes)
+    assert PretrainConfig(tokens=10**9, batch_tokens=512).for_model(model).batch_tokens == 512
+    assert PretrainConfig(tokens=10**9, context_length=3000).for_model(model).batch_tokens % 3000 == 0
+    assert PretrainConfig(tokens=10**4, context_length=32768).for_model(model).batch_rows == 1
+    short = PretrainConfig(tokens=10**9).for_model(model, at_most=10**6)
+    assert short.batch_tokens == 8192 and short.tokens <= 10**6
+    with pytest.raises(FledgeError, match="batch_tokens must be at least 1"):
+        TrainConfig(batch_tokens=0)

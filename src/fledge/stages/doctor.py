@@ -28,15 +28,15 @@ def doctor_text(settings_of: Mapping[str, Any]) -> list[str]:
 
     config = settings_of.get("pretrain") or PretrainConfig()
     sizes = config.model_config(settings_of["tokenizer"].vocab_size if "tokenizer" in settings_of else VOCAB_SIZE)
-    tokens = config.horizon(sizes)
-    chosen = choose_hardware(config, sizes, tokens)
+    config = config.for_model(sizes)
+    chosen = choose_hardware(config, sizes, config.tokens)
     reasons = {"device": _accelerators(torch), **chosen.reasons}
     lines = [
         f"machine: {platform.system()} {platform.machine()}, {os.cpu_count()} processors, "
         f"{quantity(obtainable_bytes(torch.device('cpu')))}B of memory free",
         f"software: fledge {fledge.__version__}, Python {platform.python_version()}, torch {torch.__version__}",
         f"for: {sizes.n_layers} layers, {sizes.d_model} wide, {quantity(sizes.n_parameters)} parameters, "
-        f"context {config.context_length}, {quantity(tokens)} tokens",
+        f"context {config.context_length}, {quantity(config.tokens)} tokens",
         "",
     ]
     width = max(map(len, CHOICES))
@@ -46,8 +46,8 @@ def doctor_text(settings_of: Mapping[str, Any]) -> list[str]:
         lines.append(f"{name:<{width}}  {_shown(getattr(chosen, name)):<9} {why}".rstrip())
     lines += [
         "",
-        f"training would take about {duration(chosen.seconds(tokens))}, {chosen.tokens_per_second:,.0f} tokens/s by a "
-        f"short measurement; the fastest product runs at {chosen.flops_per_second / 1e9:,.0f} GFLOP/s",
+        f"training would take about {duration(chosen.seconds(config.tokens))}, {chosen.tokens_per_second:,.0f} "
+        f"tokens/s by a short measurement; the fastest product runs at {chosen.flops_per_second / 1e9:,.0f} GFLOP/s",
         "each choice can be overruled: --pretrain.NAME VALUE, or in the recipe",
     ]
     return lines

@@ -35,12 +35,11 @@ def training_estimate(settings_of: Mapping[str, Any], run: Path) -> str:
     from fledge.train.probe import choose_hardware
 
     sizes = config.model_config(tokenizer.vocab_size)
-    tokens = config.horizon(sizes)
-    hardware = choose_hardware(config, sizes, tokens)
+    config = config.for_model(sizes)
+    hardware = choose_hardware(config, sizes, config.tokens)
     how = f"{hardware.device}, {hardware.precision}, {'compiled' if hardware.compile else 'not compiled'}"
-    return (
-        f"estimate: pretraining takes about {duration(hardware.seconds(tokens))} here ({how}), the rest a few minutes"
-    )
+    time = duration(hardware.seconds(config.tokens))
+    return f"estimate: pretraining takes about {time} here ({how}), the rest a few minutes"
 
 
 def plan_text(
@@ -67,7 +66,9 @@ def plan_text(
         config = settings_of.get(stage)
         as_it_is = stage == "pretrain" and "tokens" not in settings_of
         if config is not None and not as_it_is:
-            tokens = _tokens(config, model)
+            if isinstance(config, PretrainConfig):
+                config = config.for_model(model)
+            tokens = config.tokens and config.n_steps() * config.batch_tokens  # 0: its conversations decide
             lines += [_title(stage, model, config), *_amounts(model, config, tokens)]
             if device is None:
                 lines += _here(model, config, tokens, price)
@@ -75,13 +76,6 @@ def plan_text(
                 lines += _there(stage, model, config, tokens, n_devices, device, utilisation or UTILISATION, price)
             lines += _disk(model, config, tokens)
     return lines
-
-
-def _tokens(config: TrainConfig, model: ModelConfig) -> int:
-    """Tokens of a stage; 0 where its conversations decide."""
-    if isinstance(config, PretrainConfig):
-        return config.horizon(model)
-    return config.n_steps() * config.batch_tokens if config.tokens else 0
 
 
 def _title(stage: str, model: ModelConfig, config: TrainConfig) -> str:

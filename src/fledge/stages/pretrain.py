@@ -51,23 +51,32 @@ def run(context: StageContext) -> dict[str, Any]:
         )
     if "tokens" not in context.upstream:
         return _as_it_is(context, tokenizer, sizes)
+    config = context.settings.for_model(sizes)
     check_memory(config, sizes)
-    n_steps = config.horizon(sizes) // config.batch_tokens
     tokens = context.upstream["tokens"]
     mixture = read_json(tokens / MIXTURE_NAME)
     shards = {path.name: open_shards(path) for path in sorted((tokens / "train").iterdir()) if path.is_dir()}
     for each in shards.values():
         check_same_tokenizer(each, tokenizer)
-    rows = {"context": config.context_length, "batch_rows": config.batch_rows, "mixture": mixture["mixture"]}
-    affordable = config.n_steps(int(RowSource(shards, **rows).n_tokens * mixture["max_repetition"]))
-    if n_steps > affordable:
+    repetition = {"mixture": mixture["mixture"], "max_repetition": mixture["max_repetition"]}
+    one_pass = RowSource(shards, context=config.context_length, batch_rows=1, **repetition).n_tokens
+    affordable = int(one_pass * mixture["max_repetition"])
+    if config.tokens > affordable:
         print(
-            f"pretrain: {n_steps} steps are wanted, the text is enough for {affordable} "
+            f"pretrain: {quantity(config.tokens)} tokens are wanted, the text is enough for {quantity(affordable)} "
             f"({mixture['max_repetition']:g} passes); add text, or raise tokens.max_repetition",
             flush=True,
         )
-        n_steps = affordable
-    source = RowSource(shards, **rows, seed=config.seed, max_repetition=mixture["max_repetition"], n_steps=n_steps)
+        config = context.settings.for_model(sizes, at_most=affordable)
+    n_steps = config.n_steps()
+    source = RowSource(
+        shards,
+        context=config.context_length,
+        batch_rows=config.batch_rows,
+        seed=config.seed,
+        n_steps=n_steps,
+        **repetition,
+    )
     told = sizes.describe(config.context_length)
     print(
         f"pretrain: {sizes.n_layers} layers, {sizes.d_model} wide, {quantity(sizes.n_parameters)} parameters, "

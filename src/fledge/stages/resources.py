@@ -16,7 +16,7 @@ USABLE = 0.9
 """Share of a device's memory that tensors get: the rest is the driver's, the libraries' and lost between buffers."""
 MOST_DEVICES = 4096
 FLOAT32, COMPUTE = 4, 2
-PROCESS_BYTES = {True: 450e6, False: 700e6}
+PROCESS_BYTES = {True: 510e6, False: 700e6}
 """What a process holds on a CPU without any model, compiled or not: Python, torch, what probe and allocator leave."""
 KEPT_SHARE = {True: 0.8, False: 1.45}
 """Activations held on a CPU, compiled or not, of those that are counted (benchmarks/plan_check.py, 2 to 6 layers)."""

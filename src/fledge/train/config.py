@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ from fledge.types import FledgeError
 
 CONFIG = "config.json"
 TOKENS_PER_PARAMETER = 12
+BATCH_TOKENS, AT_TOKENS, BATCH_EXPONENT = 8192, 4e6, 0.383
+MOST_BATCH_TOKENS = 2**20
 MAX_SEED = 2**63
 MIN_CHUNK_TOKENS = 512
 CHUNK_LOGITS = 2**22
@@ -26,12 +29,22 @@ def chunk_tokens(vocab_size: int) -> int:
     return max(MIN_CHUNK_TOKENS, CHUNK_LOGITS // vocab_size)
 
 
+def best_batch_tokens(tokens: float, context_length: int) -> int:
+    """Tokens a step for a training on ``tokens``, in whole rows: 8,192 up to 6 million tokens, and more for more.
+
+    It grows as the horizon to the power of 0.383 (Bergsma et al., arXiv 2505.13738), in powers of two.
+    """
+    grown = BATCH_TOKENS * (tokens / AT_TOKENS) ** BATCH_EXPONENT
+    power = 2 ** round(math.log2(min(max(grown, BATCH_TOKENS), MOST_BATCH_TOKENS)))
+    return max(1, power // context_length) * context_length
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """What every trained stage shares. Batch and budget are in tokens: cutting the work up never changes the result."""
 
     context_length: int = setting(256, "tokens a row")
-    batch_tokens: int = setting(8192, "tokens an optimizer step, a multiple of context_length")
+    batch_tokens: int = setting(BATCH_TOKENS, "tokens an optimizer step, a multiple of context_length")
     tokens: int = setting(0, "tokens to train on in all; 0 = the stage's own rule")
     seed: int = setting(0, "seed of initial weights and of the order of rows")
     optim: OptimConfig = setting(OptimConfig(), "optimizer")
@@ -85,7 +98,8 @@ class TrainConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("context_length", 2), ("batch_tokens", 1), ("keep", 1), ("max_bad_steps", 1)):
+        least_batch = 0 if isinstance(self, PretrainConfig) else 1
+        for name, least in (("context_length", 2), ("batch_tokens", least_batch), ("keep", 1), ("max_bad_steps", 1)):
             if getattr(self, name) < least:
                 raise FledgeError(f"{name} must be at least {least}, got {getattr(self, name)}", where=name)
         if not -MAX_SEED <= self.seed < MAX_SEED:
@@ -160,6 +174,7 @@ class ModelOverrides:
 class PretrainConfig(TrainConfig):
     """A base model, from nothing or from another. ``tokens = 0``: 12 for each parameter of block matrices and head."""
 
+    batch_tokens: int = setting(0, "tokens an optimizer step, a multiple of context_length; 0 = by the tokens in all")
     init: str = setting("", "a model to go on from: an imported one, or a stage of a run; empty: from nothing")
     depth: int = setting(4, "layers; the width is 64 times as much, and heads, rates and horizon follow")
     model: ModelOverrides = setting(ModelOverrides(), "sizes that replace what depth derives")
@@ -204,7 +219,12 @@ class PretrainConfig(TrainConfig):
             )
         return config
 
-    def horizon(self, model: ModelConfig) -> int:
-        """Tokens to train on: the setting, or 12 for each matrix parameter (nanochat's ratio), in whole steps."""
+    def for_model(self, model: ModelConfig, *, at_most: int | None = None) -> PretrainConfig:
+        """The same with batch and tokens in the place of zeros, and whole steps of at most ``at_most`` tokens.
+
+        Tokens are 12 for each matrix parameter (nanochat's ratio), the batch is ``best_batch_tokens`` of them.
+        """
         tokens = self.tokens or TOKENS_PER_PARAMETER * model.n_matrix_parameters
-        return self.n_steps(tokens) * self.batch_tokens
+        tokens = tokens if at_most is None else min(tokens, at_most)
+        batch = self.batch_tokens or best_batch_tokens(tokens, self.context_length)
+        return replace(self, batch_tokens=batch, tokens=max(1, tokens // batch) * batch)
