@@ -156,7 +156,7 @@ def main() -> None:
         "lost": len(lost),
         "skipped": len(outcomes) - len(counted),
         "seed": arguments.seed,
-        "seconds": round(time.monotonic() - began, 1),
+        "wall_seconds": round(time.monotonic() - began, 1),
         "processes": sum(each.processes for each in outcomes),
         "files_compared_a_round": files,
         "losses_compared_a_round": compared,
