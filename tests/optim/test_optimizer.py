@@ -14,7 +14,7 @@ SHAPES = {
     "model.layers.0.input_layernorm.weight": (4,),
     "lm_head.weight": (10, 4),
 }
-RATES = Rates(matrix=0.02, embedding=0.3, head=0.01, norm=0.05)
+RATES = Rates(matrix=0.02, token=0.3, embedding=0.2, head=0.01, norm=0.05)
 
 
 def parameters() -> dict[str, torch.Tensor]:
@@ -111,9 +111,10 @@ def test_frozen_parameters_stay():
 
 def test_rates_follow_the_width():
     config = OptimConfig(scale=2.0, matrix_lr=0.02, embedding_lr=0.3, head_lr=0.008, norm_lr=0.01)
-    assert learning_rates(config, width=768) == Rates(matrix=0.04, embedding=0.6, head=0.016, norm=0.02)
+    assert learning_rates(config, width=768) == Rates(matrix=0.04, token=0.6, embedding=0.6, head=0.016, norm=0.02)
     wider = learning_rates(config, width=768 * 4)
-    assert learning_rates(config, width=768, tied=True).embedding == 0.016
+    tied = learning_rates(config, width=768, tied=True)
+    assert tied.token == tied.head == 0.016 and tied.embedding == 0.6
     assert wider.norm == 0.02 and wider.matrix == pytest.approx(0.02)
     assert wider.embedding == pytest.approx(0.3) and wider.head == pytest.approx(0.008)
 

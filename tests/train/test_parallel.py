@@ -37,6 +37,7 @@ _spec.loader.exec_module(helper)
 
 N_STEPS, STOPPED_AT = 10, 7
 ADAMW = {"kind": "adamw", "eps": 1e-6}
+EXPERTS = {"n_layers": 3, "n_experts": 4, "n_active_experts": 2, "d_expert": 16}
 WAYS, OBJECTIVES = ("ddp", "fsdp"), ("TokenCrossEntropy", "TwoPartLoss")
 # a learning rate at which ten steps do not blow differences in the last digit up
 QUIET = {"optim": {"scale": 0.1}, "clip": 0.5, "micro_batch_rows": 2, "checkpoint_every": 5}
@@ -79,6 +80,7 @@ def runs(tmp_path_factory) -> Path:
     jobs += [job(root / f"{way}-stopped", source="Asked", parallel=way) for way in WAYS]
     jobs += [job(root / "ddp-recomputed", parallel="ddp", recompute=True)]
     jobs += [job(root / f"{way}-adamw", parallel=way, optim=ADAMW) for way in WAYS]
+    jobs += [job(root / f"{way}-experts", objective="balanced", parallel=way, sizes=EXPERTS) for way in WAYS]
     if not compiler_problem():
         jobs += [job(root / f"{way}-compiled", parallel=way, compile="on", recompute=way == "fsdp") for way in WAYS]
     statuses, told = end(start_two(jobs))
@@ -86,6 +88,7 @@ def runs(tmp_path_factory) -> Path:
     for objective in OBJECTIVES:
         alone(root / f"one-{objective}", objective)
     alone(root / "one-adamw", optim=ADAMW)
+    alone(root / "one-experts", "balanced", sizes=EXPERTS)
     with pytest.raises(Stopped):
         alone(root / "one-stopped", source="AskedAlone")
     again = []
@@ -133,6 +136,12 @@ def test_two_processes_do_as_one(runs, way, objective):
 @pytest.mark.parametrize("way", WAYS)
 def test_two_processes_do_as_one_where_adamw_moves_the_matrices_too(runs, way):
     assert_same(runs / "one-adamw", runs / f"{way}-adamw", 1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_do_as_one_with_experts_in_every_layer(runs, way):
+    # which experts a token takes turns on the last digit now and then
+    assert_same(runs / "one-experts", runs / f"{way}-experts", 1e-3)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -57,14 +57,23 @@ def settings(**changes):
     return replace(config, **changes)
 
 
-def train(directory: Path, n_steps: int, callbacks=(), source=None, objective=None, tell=lambda line: None, **changes):
+def train(
+    directory: Path,
+    n_steps: int,
+    callbacks=(),
+    source=None,
+    objective=None,
+    tell=lambda line: None,
+    sizes=None,
+    **changes,
+):
     from fledge.model.decoder import Decoder
     from fledge.train.loop import Trainer
     from fledge.train.objective import TokenCrossEntropy
 
     config = settings(**changes)
     trainer = Trainer(config, directory, n_steps=n_steps, tell=tell)
-    models = {"policy": Decoder(MODEL, seed=config.seed)}
+    models = {"policy": Decoder(replace(MODEL, **(sizes or {})), seed=config.seed)}
     return trainer.fit(models, source or CountingSource(), objective or TokenCrossEntropy(), callbacks)
 
 
@@ -87,6 +96,13 @@ class TwoPartLoss:
         loss, normaliser = cross_entropy(logits, batch.targets)
         row = normaliser.mean(dim=1).square()
         return {"loss": (loss * batch.weight).sum(), "penalty": row.sum(), "seen": batch.weight.sum()}
+
+
+def balanced():
+    """The token loss with one that spreads tokens over experts, heavy enough to be seen."""
+    from fledge.train.objective import TokenCrossEntropy
+
+    return TokenCrossEntropy(balance=1.0)
 
 
 class Hanging(CountingSource):

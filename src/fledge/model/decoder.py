@@ -48,20 +48,23 @@ class Block(nn.Module):
         hooks: Hooks | None = None,
         prefix: str = "",
         tokens_BT: Tensor | None = None,
-        router: list[Tensor] | None = None,
-    ) -> Tensor:
-        """``mixed`` is (scale, share, embedded): the block begins with scale · x + share · embedded."""
+    ) -> tuple[Tensor, Tensor | None]:
+        """The stream after the block, and how unevenly its experts were used, (B,), where it has any.
+
+        ``mixed`` is (scale, share, embedded): the block begins with scale · x + share · embedded.
+        """
         if mixed is not None:
             scale, share, embedded = mixed
             x = scale.to(x.dtype) * x + share.to(x.dtype) * embedded
         h = tap(hooks, prefix + "attn.in", self.input_layernorm(x))
         x = x + self.self_attn(h, angles, mask, kernel, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT)
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
+        balance: Tensor | None = None
         if isinstance(self.mlp, MixtureOfExperts):
-            y = self.mlp(h, hooks, prefix, router)
+            y, balance = self.mlp(h, hooks, prefix)
         else:
             y = self.mlp(h, hooks, prefix)
-        return tap(hooks, prefix + "residual", x + y)
+        return tap(hooks, prefix + "residual", x + y), balance
 
 
 class Body(nn.Module):
@@ -183,7 +186,7 @@ class Decoder(nn.Module):
             mixed = None
             if self.config.residual_lambdas:
                 mixed = (self.model.residual_lambdas[layer], self.model.embed_lambdas[layer], embedded)
-            x = self.run_block(
+            x, balance = self.run_block(
                 block,
                 x,
                 angles,
@@ -194,14 +197,15 @@ class Decoder(nn.Module):
                 hooks=hooks,
                 prefix="" if hooks is None else f"layers.{layer}.",
                 tokens_BT=tokens_BT,
-                router=router,
             )
+            if router is not None and balance is not None:
+                router.append(balance)
         x = tap(hooks, "norm", self.model.norm(x))
         return x if output == "hidden" else tap(hooks, "logits", self.head(x))
 
-    def run_block(self, block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
+    def run_block(self, block: nn.Module, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
         """Call ``block``; training puts a compiled or a recomputing call in the place of this one."""
-        return cast(Tensor, block(*arguments, **named))
+        return cast("tuple[Tensor, Tensor | None]", block(*arguments, **named))
 
     def head(self, hidden: Tensor) -> Tensor:
         """Logits (…, V) of normalised last states (…, D), bounded where ``logit_softcap`` is set."""

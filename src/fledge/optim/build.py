@@ -15,8 +15,10 @@ ADAM_STATE = ("exp_avg", "exp_avg_sq", "step")
 
 
 def parameter_group(name: str, parameter: Tensor) -> str:
-    """``embedding``, ``head``, ``norm`` or ``matrix``: which learning rate a parameter of this name takes."""
-    if name.endswith(("embed_tokens.weight", "embed_positions.weight", "value_embed.weight")):
+    """``token``, ``embedding``, ``head``, ``norm`` or ``matrix``: which of the ``Rates`` is that of this parameter."""
+    if name.endswith("embed_tokens.weight"):
+        return "token"
+    if name.endswith(("embed_positions.weight", "value_embed.weight")):
         return "embedding"
     if name.endswith("lm_head.weight"):
         return "head"

@@ -20,7 +20,9 @@ class OptimConfig:
     kind: Literal["muon", "adamw"] = setting("muon", "what moves the block matrices")
     scale: float = setting(1.0, "multiplies every learning rate")
     matrix_lr: float = setting(0.02, "learning rate of the block matrices (Muon), at width 768")
-    embedding_lr: float = setting(0.1, "learning rate of the token embeddings (AdamW), at width 768")
+    embedding_lr: float = setting(
+        0.1, "learning rate of embeddings (AdamW), at width 768; tokens tied to the head take head_lr"
+    )
     head_lr: float = setting(0.01, "learning rate of the output head (AdamW), at width 768")
     norm_lr: float = setting(0.01, "learning rate of the norm weights (AdamW)")
     adamw_lr: float = setting(0.001, "learning rate of all parameters where kind is adamw")

@@ -14,6 +14,7 @@ class Rates:
     """The highest learning rate of each group of parameters."""
 
     matrix: float
+    token: float
     embedding: float
     head: float
     norm: float
@@ -22,7 +23,7 @@ class Rates:
 def learning_rates(config: OptimConfig, *, width: int, tied: bool = False) -> Rates:
     """The settings times ``scale``; all but those of norms also fall with √width.
 
-    Embeddings that are the head too (``tied``) take the head's, whose weights they have the size of.
+    Token embeddings that are the head too (``tied``) take the head's, whose weights they have the size of.
 
     nanochat's rule has that for embeddings and head. For the matrices it is what was found from depth 2 to 6, where the
     width is 64 times the depth (docs/log.md). Where AdamW moves the matrices too, there is one rate for all.
@@ -31,11 +32,12 @@ def learning_rates(config: OptimConfig, *, width: int, tied: bool = False) -> Ra
     """
     if not config.muon:
         one = config.adamw_lr * config.scale
-        return Rates(one, one, one, one)
+        return Rates(one, one, one, one, one)
     wide = config.scale * (width / REFERENCE_WIDTH) ** -0.5
     return Rates(
         matrix=config.matrix_lr * wide,
-        embedding=(config.head_lr if tied else config.embedding_lr) * wide,
+        token=(config.head_lr if tied else config.embedding_lr) * wide,
+        embedding=config.embedding_lr * wide,
         head=config.head_lr * wide,
         norm=config.norm_lr * config.scale,
     )

@@ -108,7 +108,7 @@ def run(context: StageContext) -> dict[str, Any]:
     if not leads():
         return {}
     save_final(policy_of(state), config, tokenizer, context.out, tokenizer.eos, before)
-    return {**summary_of(state), "epochs": source.epochs(n_steps), "model": told}
+    return {**summary_of(state), "batch_tokens": config.batch_tokens, "epochs": source.epochs(n_steps), "model": told}
 
 
 def _as_it_is(context: StageContext, tokenizer: Tokenizer, sizes: ModelConfig) -> dict[str, Any]:

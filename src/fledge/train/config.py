@@ -30,7 +30,7 @@ def chunk_tokens(vocab_size: int) -> int:
 
 
 def best_batch_tokens(tokens: float, context_length: int) -> int:
-    """Tokens a step for a training on ``tokens``, in whole rows: 8,192 up to 6 million tokens, and more for more.
+    """Tokens a step for a training on ``tokens``, in whole rows: 8,192 up to 10 million tokens, and more for more.
 
     It grows as the horizon to the power of 0.383 (Bergsma et al., arXiv 2505.13738), in powers of two.
     """
@@ -140,6 +140,7 @@ class TrainConfig:
 
     def n_steps(self, tokens: int | None = None) -> int:
         """Optimizer steps that ``tokens`` (default: the setting) pay for, at least one."""
+        assert self.batch_tokens, "a batch by the horizon: ask for_model first"
         return max(1, (self.tokens if tokens is None else tokens) // self.batch_tokens)
 
 
@@ -227,4 +228,7 @@ class PretrainConfig(TrainConfig):
         tokens = self.tokens or TOKENS_PER_PARAMETER * model.n_matrix_parameters
         tokens = tokens if at_most is None else min(tokens, at_most)
         batch = self.batch_tokens or best_batch_tokens(tokens, self.context_length)
+        if self.micro_batch_rows and not self.batch_tokens:
+            piece = self.micro_batch_rows * self.context_length
+            batch = -(-batch // piece) * piece
         return replace(self, batch_tokens=batch, tokens=max(1, tokens // batch) * batch)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from functools import partial
+from types import MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,18 +68,21 @@ def forward_of(
     Blocks are compiled as one, and what the objective does around its models apart from them: a whole model as one
     graph takes twice as long to compile, and longer by each layer. Outside of it models stay as they were.
     """
-    call = _recomputed if config.recompute else _called
+    call: Callable[..., Any] = _called
     learned: Callable[..., dict[str, Tensor]] = objective.__call__
     decoders = [model for model in models.values() if isinstance(model, Decoder)]
-    others: dict[Decoder, dict[str, Callable[..., Any]]]  # methods that take the place of a model's own
+    others: dict[Decoder, dict[str, Callable[..., Any]]] = {model: {} for model in decoders}
     if hardware.compile:
         if hardware.device == "cpu":
             functorch.activation_memory_budget = KEPT_ACTIVATIONS
         call, learned = torch.compile(call, dynamic=False), torch.compile(learned, dynamic=False)
-        # what is compiled around a model must not look into it
-        others = {model: {"run_block": call, "forward": torch.compiler.disable(model.forward)} for model in decoders}
-    else:
-        others = {model: {"run_block": call} for model in decoders}
+        for model, methods in others.items():
+            # what is compiled around a model must not look into it; a method, so that a copy gets its own
+            methods["forward"] = MethodType(torch.compiler.disable(type(model).forward), model)
+    if config.recompute:
+        call = partial(_recomputed, call)
+    for methods in others.values():
+        methods["run_block"] = call
 
     def forward(batch: Batch) -> dict[str, Tensor]:
         for model, methods in others.items():
@@ -87,17 +92,17 @@ def forward_of(
         finally:
             for model, methods in others.items():
                 for name in methods:
-                    del vars(model)[name]
+                    vars(model).pop(name, None)
 
     return forward
 
 
-def _called(block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
-    return cast(Tensor, block(*arguments, **named))
+def _called(block: nn.Module, *arguments: Any, **named: Any) -> Any:
+    return block(*arguments, **named)
 
 
-def _recomputed(block: nn.Module, *arguments: Any, **named: Any) -> Tensor:
+def _recomputed(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """Keep only the block's input for the backward pass, which computes the block again (arXiv 1604.06174)."""
     if not torch.is_grad_enabled():
-        return _called(block, *arguments, **named)
-    return cast(Tensor, checkpoint(block, *arguments, use_reentrant=False, **named))
+        return call(*arguments, **named)
+    return checkpoint(call, *arguments, use_reentrant=False, **named)
