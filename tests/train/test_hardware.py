@@ -201,7 +201,7 @@ def test_threads_that_somebody_chose_are_left_alone(monkeypatch, given):
     ("name", "change"),
     [
         ("batch_tokens", {"batch_tokens": 100}),
-        ("micro_batch_rows", {"micro_batch_rows": 5}),
+        ("micro_batch_rows", {"batch_tokens": 8192, "micro_batch_rows": 5}),
         ("warmup", {"warmup": 1.5}),
         ("decay", {"warmup": 0.5, "decay": 0.7}),
         ("keep", {"keep": 0}),
@@ -237,6 +237,7 @@ def test_batch_follows_the_horizon():
     assert PretrainConfig(tokens=10**9, batch_tokens=512).for_model(model).batch_tokens == 512
     assert PretrainConfig(tokens=10**9, context_length=3000).for_model(model).batch_tokens % 3000 == 0
     assert PretrainConfig(tokens=10**4, context_length=32768).for_model(model).batch_rows == 1
+    assert PretrainConfig(micro_batch_rows=5).for_model(model).batch_rows % 5 == 0
     short = PretrainConfig(tokens=10**9).for_model(model, at_most=10**6)
     assert short.batch_tokens == 8192 and short.tokens <= 10**6
     with pytest.raises(FledgeError, match="batch_tokens must be at least 1"):

@@ -17,7 +17,7 @@ from fledge.types import FledgeError
 
 CONFIG = "config.json"
 TOKENS_PER_PARAMETER = 12
-BATCH_TOKENS, AT_TOKENS, BATCH_EXPONENT = 8192, 4e6, 0.383
+BATCH_TOKENS, AT_TOKENS, BATCH_EXPONENT = 8192, 2.5e6, 0.383
 MOST_BATCH_TOKENS = 2**20
 MAX_SEED = 2**63
 MIN_CHUNK_TOKENS = 512
@@ -30,7 +30,7 @@ def chunk_tokens(vocab_size: int) -> int:
 
 
 def best_batch_tokens(tokens: float, context_length: int) -> int:
-    """Tokens a step for a training on ``tokens``, in whole rows: 8,192 up to 10 million tokens, and more for more.
+    """Tokens a step for a training on ``tokens``, in whole rows: 8,192 up to 6 million tokens, and more for more.
 
     It grows as the horizon to the power of 0.383 (Bergsma et al., arXiv 2505.13738), in powers of two.
     """
