@@ -99,7 +99,7 @@ def compared(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 if name != DEFAULT and differences:
                     row[f"{text}, difference"] = statistics.mean(differences)
                 if name != DEFAULT and len(differences) > 1:
-                    row[f"{text}, ± 1 s.e."] = statistics.stdev(differences) / len(differences) ** 0.5
+                    row[f"{text}, ± 1 standard error"] = statistics.stdev(differences) / len(differences) ** 0.5
         found.append(row)
     return found
 

@@ -34,7 +34,7 @@ def test_differences_are_taken_seed_by_seed() -> None:
     default, a, b = importlib.import_module("switches").compared(runs)
     assert default["x"] == 2.5 and "x, difference" not in default
     assert a["x, difference"] == pytest.approx(-0.2)
-    assert a["x, ± 1 s.e."] == pytest.approx(0.1)  # of -.1 and -.3
+    assert a["x, ± 1 standard error"] == pytest.approx(0.1)  # of -.1 and -.3
     assert b == {"variant": "b", "error": "gone"}
 
 
