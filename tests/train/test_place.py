@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -32,7 +33,7 @@ EAGER = Hardware(
     machine="",
     reuse_buffers=False,
 )
-COMPILED = Hardware(**{**vars(EAGER), "compile": True})
+COMPILED = replace(EAGER, compile=True)
 
 
 @pytest.fixture(autouse=True)

@@ -48,8 +48,9 @@ class Block(nn.Module):
         hooks: Hooks | None = None,
         prefix: str = "",
         tokens_BT: Tensor | None = None,
+        balanced: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """The stream after the block, and how unevenly its experts were used, (B,), where it has any.
+        """The stream after the block and, where ``balanced``, how unevenly its experts were used, (B,).
 
         ``mixed`` is (scale, share, embedded): the block begins with scale · x + share · embedded.
         """
@@ -61,7 +62,7 @@ class Block(nn.Module):
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
         balance: Tensor | None = None
         if isinstance(self.mlp, MixtureOfExperts):
-            y, balance = self.mlp(h, hooks, prefix)
+            y, balance = self.mlp(h, hooks, prefix, balanced=balanced)
         else:
             y = self.mlp(h, hooks, prefix)
         return tap(hooks, prefix + "residual", x + y), balance
@@ -197,13 +198,15 @@ class Decoder(nn.Module):
                 hooks=hooks,
                 prefix="" if hooks is None else f"layers.{layer}.",
                 tokens_BT=tokens_BT,
+                balanced=router is not None,
             )
             if router is not None and balance is not None:
                 router.append(balance)
         x = tap(hooks, "norm", self.model.norm(x))
         return x if output == "hidden" else tap(hooks, "logits", self.head(x))
 
-    def run_block(self, block: nn.Module, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
+    @staticmethod
+    def run_block(block: nn.Module, *arguments: Any, **named: Any) -> tuple[Tensor, Tensor | None]:
         """Call ``block``; training puts a compiled or a recomputing call in the place of this one."""
         return cast("tuple[Tensor, Tensor | None]", block(*arguments, **named))
 

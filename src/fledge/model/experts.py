@@ -45,8 +45,10 @@ class MixtureOfExperts(nn.Module):
         expert = replace(config, d_ff=config.d_expert, n_experts=0)
         self.experts = nn.ModuleList(SwiGLU(expert) for _ in range(config.n_experts))
 
-    def forward(self, x: Tensor, hooks: Hooks | None = None, prefix: str = "") -> tuple[Tensor, Tensor]:
-        """The output and the layer's :func:`load_balance` (B,)."""
+    def forward(
+        self, x: Tensor, hooks: Hooks | None = None, prefix: str = "", *, balanced: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """The output and, where ``balanced``, the layer's :func:`load_balance` (B,)."""
         b, t, d = x.shape
         probability_BTE = tap(hooks, prefix + "mlp.router", torch.softmax(self.gate(x), dim=-1, dtype=torch.float32))
         weight_BTK, chosen_BTK = probability_BTE.topk(self.n_active, dim=-1)
@@ -56,7 +58,8 @@ class MixtureOfExperts(nn.Module):
         y = self._through_experts(x.reshape(-1, d)[order // self.n_active], ends)
         y_BTKD = y[order.argsort()].view(b, t, self.n_active, d)
         out = (y_BTKD * weight_BTK[..., None].to(x.dtype)).sum(dim=2)
-        return tap(hooks, prefix + "mlp.out", out), load_balance(probability_BTE, chosen_BTK)
+        balance = load_balance(probability_BTE, chosen_BTK) if balanced else None
+        return tap(hooks, prefix + "mlp.out", out), balance
 
     def _through_experts(self, x: Tensor, ends: Tensor) -> Tensor:
         """``x`` (N, D), sorted by expert, of which expert e has the rows from ``ends[e - 1]`` to ``ends[e]``.

@@ -95,7 +95,7 @@ def _amounts(model: ModelConfig, config: TrainConfig, tokens: int) -> list[str]:
     if not tokens:
         told = f"as many as its conversations give; what follows is for {quantity(MILLION)}"
         return [_line("tokens", told), _line("FLOPs", f"{of_one * MILLION:.3g} ({quantity(of_one)} a token)")]
-    steps = f"{config.n_steps(tokens):,} steps of {config.batch_tokens:,}"
+    steps = f"{config.n_steps():,} steps of {config.batch_tokens:,}"
     return [
         _line("tokens", f"{quantity(tokens)} in {steps}"),
         _line("FLOPs", f"{of_one * tokens:.3g} ({quantity(of_one)} a token)"),
@@ -172,5 +172,5 @@ def _disk(model: ModelConfig, config: TrainConfig, tokens: int) -> list[str]:
     sizes = f"{quantity(of_one)}B a checkpoint, {quantity(final)}B the model"
     if not tokens:
         return [_line("disk", sizes)]
-    n = n_checkpoints(config, config.n_steps(tokens))
+    n = n_checkpoints(config, config.n_steps())
     return [_line("disk", f"{quantity(n * of_one + final)}B in all: {sizes}, {n} checkpoints kept")]

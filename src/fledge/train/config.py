@@ -138,10 +138,10 @@ class TrainConfig:
         """Rows of an optimizer step."""
         return self.batch_tokens // self.context_length
 
-    def n_steps(self, tokens: int | None = None) -> int:
-        """Optimizer steps that ``tokens`` (default: the setting) pay for, at least one."""
+    def n_steps(self) -> int:
+        """Optimizer steps that ``tokens`` pay for, at least one."""
         assert self.batch_tokens, "a batch by the horizon: ask for_model first"
-        return max(1, (self.tokens if tokens is None else tokens) // self.batch_tokens)
+        return max(1, self.tokens // self.batch_tokens)
 
 
 @dataclass(frozen=True)

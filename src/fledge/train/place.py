@@ -68,21 +68,19 @@ def forward_of(
     Blocks are compiled as one, and what the objective does around its models apart from them: a whole model as one
     graph takes twice as long to compile, and longer by each layer. Outside of it models stay as they were.
     """
-    call: Callable[..., Any] = _called
+    call: Callable[..., Any] = Decoder.run_block
     learned: Callable[..., dict[str, Tensor]] = objective.__call__
-    decoders = [model for model in models.values() if isinstance(model, Decoder)]
-    others: dict[Decoder, dict[str, Callable[..., Any]]] = {model: {} for model in decoders}
     if hardware.compile:
         if hardware.device == "cpu":
             functorch.activation_memory_budget = KEPT_ACTIVATIONS
         call, learned = torch.compile(call, dynamic=False), torch.compile(learned, dynamic=False)
+    if config.recompute:
+        call = partial(_recomputed, call)
+    others = {model: {"run_block": call} for model in models.values() if isinstance(model, Decoder)}
+    if hardware.compile:
         for model, methods in others.items():
             # what is compiled around a model must not look into it; a method, so that a copy gets its own
             methods["forward"] = MethodType(torch.compiler.disable(type(model).forward), model)
-    if config.recompute:
-        call = partial(_recomputed, call)
-    for methods in others.values():
-        methods["run_block"] = call
 
     def forward(batch: Batch) -> dict[str, Tensor]:
         for model, methods in others.items():
@@ -95,10 +93,6 @@ def forward_of(
                     vars(model).pop(name, None)
 
     return forward
-
-
-def _called(block: nn.Module, *arguments: Any, **named: Any) -> Any:
-    return block(*arguments, **named)
 
 
 def _recomputed(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
