@@ -1,34 +1,41 @@
-"""Batched generation with a cache, and log-probabilities of given tokens. Token ids in, token ids out."""
+"""Continuous batching over one model: requests come, read their prompts in chunks, get a token a step, and leave."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from fledge.infer.decode import Row, decode
-from fledge.infer.request import Completion, GenerateRequest, Token
+from fledge.infer import scoring
+from fledge.infer.reader import Reader
+from fledge.infer.request import Completion, Event, GenerateRequest, Token
+from fledge.infer.row import Row
+from fledge.infer.rules import LogitRules, Matcher
+from fledge.infer.sampler import Sampler
+from fledge.infer.scoring import Array
+from fledge.infer.stops import StopMatcher
 from fledge.model.decoder import Decoder
 from fledge.run.progress import Progress
 from fledge.types import FledgeError
 
-SCORED_TOKENS = 16_384  # tokens of one forward pass when scoring
-SCORED_LOGITS = 2**24  # float32 logits held at once when scoring: 64 MiB
-
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from fledge.tokens.tokenizer import Tokenizer
 
 
 class Engine:
     """Runs one model for sampling and scoring.
 
-    ``context_length`` is the most tokens that the model reads; ``max_batch`` the most rows decoded together. With
-    ``dtype`` float32 the weights are shared with ``model`` and stay current while it trains; any other type takes a
-    copy, cast once. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties
-    within rounding).
+    ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
+    others wait. With ``dtype`` float32 the weights are shared with ``model`` and stay current while it trains; any
+    other type takes a copy, cast once. ``tokenizer`` is needed for stop texts and constraints. Greedy and seeded
+    output does not depend on the companions in a batch (in float32, up to ties within rounding).
+
+    :meth:`submit`, :meth:`step` and :meth:`cancel` are the engine; :meth:`generate` and :meth:`stream` drive them. It
+    must not be called from several threads at once.
     """
 
     def __init__(
@@ -38,6 +45,7 @@ class Engine:
         context_length: int,
         max_batch: int = 64,
         dtype: torch.dtype = torch.float32,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         if dtype == torch.float32:
             self.model = copy.copy(model)  # shares the parameters; the compute type is its own
@@ -45,11 +53,25 @@ class Engine:
             self.model = copy.deepcopy(model).to(dtype)
         self.model.compute_dtype = dtype
         self.model.kernel = "sdpa"
-        self.context_length, self.max_batch = context_length, max_batch
+        self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
+        self.weights_version = 0
+        self._n_submitted = 0
+        self._waiting: list[Row] = []
+        self._running: list[Row] = []
+        self._sampler: Sampler | None = None
+        self._unheard: list[Event] = []
 
     @property
     def vocab_size(self) -> int:
         return self.model.config.vocab_size
+
+    @property
+    def n_running(self) -> int:
+        return len(self._running)
+
+    @property
+    def n_waiting(self) -> int:
+        return len(self._waiting)
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and values of all weights: two engines with the same one give the same output."""
@@ -58,6 +80,64 @@ class Engine:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    def submit(self, request: GenerateRequest) -> int:
+        """Take ``request`` into the queue; returns its number in the events of :meth:`step`.
+
+        Raises FledgeError for a prompt longer than the context, for tokens outside the vocabulary, and for a
+        constraint that cannot be met.
+        """
+        self._check(request)
+        row = Row(
+            id=self._n_submitted,
+            request=request,
+            room=min(request.max_tokens, self.context_length + 1 - len(request.ids)),
+            rules=LogitRules(request, self.vocab_size, self.model.device, self._matcher(request)),
+            stops=StopMatcher(request.stop),
+            ids=list(request.ids),
+        )
+        self._n_submitted += 1
+        at = (i for i, other in enumerate(self._waiting) if other.request.priority < request.priority)
+        self._waiting.insert(next(at, len(self._waiting)), row)
+        return row.id
+
+    def cancel(self, request: int) -> Completion | None:
+        """End ``request`` at once: what it has by now, or None where it had ended already."""
+        row = next((row for row in (*self._running, *self._waiting) if row.id == request), None)
+        return None if row is None else self._leave(row)
+
+    def step(self) -> list[Event]:
+        """One pass: let requests in, read some of the unread prompts, and give a token to everybody who has read all.
+
+        Nothing to do gives no events. Raises FledgeError where the model gives no numbers.
+        """
+        events, self._unheard = self._unheard, []
+        without_room = [row for row in self._waiting if not row.room]
+        events += [Event(row.id, None, self._leave(row)) for row in without_room]
+        while self._waiting and self._reader.slots.n_free:
+            row = self._waiting.pop(0)
+            self._reader.admit(row)
+            self._running.append(row)
+        if not self._running:
+            return events
+        with torch.inference_mode():
+            ready, logits = self._reader.read_prompts(self._running)
+            decoding = [row for row in self._running if row.n_unread == 1]
+            if decoding:
+                logits.append(self._reader.read_last(decoding, self._running))
+            tokens = self._sample([*ready, *decoding], torch.cat(logits)) if logits else []
+        for row, token in zip([*ready, *decoding], tokens, strict=True):
+            row.take(token, self._text_of(token.id))
+            events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
+        return events
+
+    def update_weights(self, model: Decoder, version: int) -> None:
+        """Go on with the weights of ``model``; what was read with the old ones is read anew."""
+        self.model.load_state_dict(model.state_dict())
+        self.weights_version = version
+        self._reader.slots.flush()
+        for row in self._running:
+            row.forget()
 
     def generate(
         self,
@@ -68,27 +148,40 @@ class Engine:
         """Complete every request; results in the order of ``requests``.
 
         ``on_token(index of the request, token)`` is called as tokens come, ``progress`` counts finished requests.
-        Raises FledgeError for a prompt longer than the context.
+        Raises FledgeError for a request that :meth:`submit` refuses.
         """
-        for request in requests:
-            self._check(request)
-        rows = [Row(index, request, self._room(request)) for index, request in enumerate(requests)]
-        by_length = sorted((row for row in rows if row.room), key=lambda row: -len(row.request.ids))
-        if progress is not None:
-            progress.update(len(rows) - len(by_length))
-        for start in range(0, len(by_length), self.max_batch):
-            for row, token in decode(self.model, by_length[start : start + self.max_batch]):
-                if on_token is not None:
-                    on_token(row.index, token)
-                if row.finished and progress is not None:
+        results: dict[int, Completion] = {}
+        for index, event in self._drive(requests):
+            if event.token is not None and on_token is not None:
+                on_token(index, event.token)
+            if event.completion is not None:
+                results[index] = event.completion
+                if progress is not None:
                     progress.update(1)
-        return [Completion(tuple(row.ids), tuple(row.logprobs), "stop" if row.stopped else "length") for row in rows]
+        return [results[index] for index in range(len(requests))]
 
     def stream(self, request: GenerateRequest) -> Iterator[Token]:
         """Yield the tokens of one completion as they come: the same as :meth:`generate` gives."""
         self._check(request)
-        row = Row(0, request, self._room(request))
-        return (token for _, token in decode(self.model, [row] if row.room else []))
+        return (event.token for _, event in self._drive([request]) if event.token is not None)
+
+    def _drive(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Event]]:
+        """Submit and step to the end of all; what the caller leaves is cancelled. Others' events wait for theirs."""
+        index_of: dict[int, int] = {}
+        for request in requests:
+            self._check(request)
+        try:
+            for index, request in enumerate(requests):
+                index_of[self.submit(request)] = index
+            while index_of:
+                events = self.step()
+                self._unheard += [event for event in events if event.request not in index_of]
+                for event in [event for event in events if event.request in index_of]:
+                    index = index_of[event.request] if event.completion is None else index_of.pop(event.request)
+                    yield index, event
+        finally:
+            for number in index_of:
+                self.cancel(number)
 
     def logprobs(self, sequences: Sequence[Sequence[int]], progress: Progress | None = None) -> list[Array]:
         """log p (nats) of each token given those before it: float32 arrays of length ``len(sequence) - 1``.
@@ -96,43 +189,50 @@ class Engine:
         The last token is predicted and not read, so a sequence may be one token longer than the context; longer ones
         raise FledgeError.
         """
-        results: list[Array] = [np.zeros(0, dtype=np.float32) for _ in sequences]
-        lengths = [len(sequence) for sequence in sequences]
-        if max(lengths, default=0) > self.context_length + 1:
+        longest = max(map(len, sequences), default=0)
+        if longest > self.context_length + 1:
             raise FledgeError(
-                f"{max(lengths)} tokens are too many to score: the model reads {self.context_length}",
+                f"{longest} tokens are too many to score: the model reads {self.context_length}",
                 fix="score the text in windows",
             )
-        waiting = sorted((i for i, n in enumerate(lengths) if n > 1), key=lambda i: -lengths[i])
-        while waiting:
-            width = lengths[waiting[0]] - 1
-            n_rows = max(1, SCORED_TOKENS // width)
-            batch, waiting = waiting[:n_rows], waiting[n_rows:]
-            for i, scores in zip(batch, self._score([sequences[i] for i in batch], width), strict=True):
-                results[i] = scores
-            if progress is not None:
-                progress.update(len(batch))
-        return results
+        return scoring.logprobs(self.model, sequences, progress)
 
-    @torch.inference_mode()
-    def _score(self, sequences: Sequence[Sequence[int]], width: int) -> list[Array]:
-        device, lengths = self.model.device, [len(sequence) - 1 for sequence in sequences]
-        padded = np.zeros((len(sequences), width + 1), dtype=np.int64)
-        for row, sequence in enumerate(sequences):
-            padded[row, : len(sequence)] = sequence
-        tokens = torch.from_numpy(padded).to(device)
-        real = torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]
-        hidden_ND = self.model(tokens[:, :-1], output="hidden")[real]
-        target_N = tokens[:, 1:][real]
-        parts = []
-        for hidden, target in zip(
-            hidden_ND.split(max(1, SCORED_LOGITS // self.vocab_size)),
-            target_N.split(max(1, SCORED_LOGITS // self.vocab_size)),
-            strict=True,
-        ):
-            logits = self.model.lm_head(hidden).float()
-            parts.append(logits.gather(1, target[:, None]).squeeze(1) - logits.logsumexp(dim=-1))
-        return np.split(torch.cat(parts).cpu().numpy(), np.cumsum(lengths)[:-1])
+    def embed(self, sequences: Sequence[Sequence[int]]) -> list[Array]:
+        """The mean of the normalised last states of each sequence: float32 arrays (D,)."""
+        for ids in sequences:
+            self._check(GenerateRequest(ids))
+        return scoring.mean_states(self.model, sequences)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.model, self.max_batch, self.context_length)
+
+    def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token]:
+        if self._sampler is None or self._sampler.rows != rows:
+            self._sampler = Sampler(rows, self.vocab_size, self.model.device)
+        return self._sampler.sample(logits_BV)
+
+    def _leave(self, row: Row) -> Completion:
+        if row in self._running:
+            self._running.remove(row)
+            self._reader.slots.free(row.slot)
+        else:
+            self._waiting.remove(row)
+            row.finish_reason = None if row.room else "length"
+        return row.completion(self.weights_version)
+
+    def _text_of(self, token: int) -> bytes:
+        if self.tokenizer is None or token in self.tokenizer.special_ids:
+            return b""
+        return self.tokenizer.token_bytes[token]
+
+    def _matcher(self, request: GenerateRequest) -> Matcher | None:
+        if request.constraint is None:
+            return None
+        from fledge.infer.constraints import matcher
+
+        assert self.tokenizer is not None
+        return matcher(self.tokenizer, self.vocab_size, request.constraint, request.stop_ids)
 
     def _check(self, request: GenerateRequest) -> None:
         if len(request.ids) > self.context_length:
@@ -145,6 +245,8 @@ class Engine:
                 f"the prompt holds a token outside the model's vocabulary of {self.vocab_size}",
                 fix="use the tokenizer that the model was trained with",
             )
-
-    def _room(self, request: GenerateRequest) -> int:
-        return min(request.max_tokens, self.context_length + 1 - len(request.ids))
+        for name in ("stop_ids", "forbidden_ids", "logit_bias"):
+            if any(not 0 <= index < self.vocab_size for index in getattr(request, name)):
+                raise FledgeError(f"{name} holds a token outside the vocabulary of {self.vocab_size}", where=name)
+        if (request.stop or request.constraint) and self.tokenizer is None:
+            raise FledgeError("stop texts and constraints need a tokenizer", fix="give the engine one")

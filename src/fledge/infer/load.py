@@ -66,7 +66,7 @@ def load_engine(
     length = context_length or trained_length
     if length is None:
         raise FledgeError("the context length is not told", where=str(found.weights), fix="give one")
-    engine = Engine(model.to(device), context_length=length, max_batch=max_batch, dtype=dtype)
+    engine = Engine(model.to(device), context_length=length, max_batch=max_batch, dtype=dtype, tokenizer=tokenizer)
     return engine, tokenizer, found.kind
 
 

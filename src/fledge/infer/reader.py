@@ -1,0 +1,121 @@
+"""What a step reads: chunks of prompts, and the last token of everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fledge.infer.request import Token
+from fledge.infer.row import Row
+from fledge.infer.sampler import likeliest
+from fledge.infer.scoring import scored
+from fledge.infer.slots import BLOCK, Slots
+from fledge.model.decoder import Decoder
+
+PREFILL_TOKENS = 4_096  # tokens of a step's pass over prompts while nobody waits for a next token
+CHUNK_TOKENS = 512  # the same while somebody does
+
+Array = np.ndarray[Any, Any]
+
+
+class Reader:
+    """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
+
+    def __init__(self, model: Decoder, n_slots: int, capacity: int) -> None:
+        self.model = model
+        self.slots = Slots(model.new_cache(n_slots, capacity))
+
+    def admit(self, row: Row) -> None:
+        """Give ``row`` a slot, of which one must be free, with what is known of its prompt."""
+        row.slot = self.slots.take(row.shareable)
+        self._share(row)
+
+    def read_prompts(self, running: Sequence[Row]) -> tuple[list[Row], list[Tensor]]:
+        """Read a chunk of some prompts: the rows that have read all by it, and the logits (B, V) after them.
+
+        A row whose next block another one reads at this step waits, to copy it at the next one.
+        """
+        reading = [row for row in running if row.n_unread > 1]
+        budget = PREFILL_TOKENS if len(reading) == len(running) else CHUNK_TOKENS
+        chosen: list[Row] = []
+        under_way: set[bytes] = set()
+        width = 0
+        for row in reading:
+            self._share(row)
+            hashes = row.shareable[row.n_read // BLOCK :]
+            if row.n_unread < 2 or under_way.intersection(hashes[:1]):
+                continue
+            width = width or min(row.n_unread, budget)
+            if (len(chosen) + 1) * width <= budget and 2 * row.n_unread >= width:
+                chosen.append(row)
+                under_way.update(hashes[: (row.n_read % BLOCK + width) // BLOCK])
+        return self._read(chosen, width) if chosen else ([], [])
+
+    def _share(self, row: Row) -> None:
+        n_read = self.slots.share(row.slot, row.shareable, row.n_read)
+        row.n_cached, row.n_read = row.n_cached + n_read - row.n_read, n_read
+
+    def _read(self, rows: Sequence[Row], width: int) -> tuple[list[Row], list[Tensor]]:
+        lengths = np.array([min(row.n_unread, width) for row in rows])
+        starts = np.array([row.n_read for row in rows])
+        # What pads a row is its last token again, so that it stores what is there.
+        position = starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)
+        tokens = np.array([[row.ids[at] for at in places] for row, places in zip(rows, position.tolist(), strict=True)])
+        hidden = self._forward(tokens, position, [row.slot for row in rows])
+        ready, states = [], []
+        for row, n, hidden_TD in zip(rows, lengths.tolist(), hidden, strict=True):
+            if row.request.prompt_logprobs is not None and not row.tokens:
+                row.prompt += self._prompt_tokens(row, hidden_TD[:n])
+            self.slots.holds(row.slot, row.read(n))
+            if not row.n_unread:
+                ready.append(row)
+                states.append(hidden_TD[n - 1])
+        return ready, [self.model.head(torch.stack(states))] if ready else []
+
+    def read_last(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
+        """Read the last token of every row; logits (B, V).
+
+        Slots that lie between these are read too, for nothing, so that none must be copied; not where they would be
+        the greater part.
+        """
+        of_slot = {row.slot: row for row in rows}
+        slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
+        if len(slots) > 2 * len(rows):
+            slots = sorted(of_slot)
+        positions = {row.slot: row.n_read for row in running}
+        limit = max(row.n_read for row in rows)
+        position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
+        tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
+        hidden = self._forward(np.array(tokens)[:, None], np.array(position)[:, None], slots)
+        for row in rows:
+            self.slots.holds(row.slot, row.read(1))
+        if len(slots) > len(rows) or list(of_slot) != list(slots):
+            place = {slot: i for i, slot in enumerate(slots)}
+            hidden = hidden[torch.tensor([place[slot] for slot in of_slot], device=hidden.device)]
+        return self.model.head(hidden[:, 0])
+
+    def _forward(self, tokens_BT: Array, position_BT: Array, slots: Sequence[int]) -> Tensor:
+        """Read tokens into the cache; last states (B, T, D)."""
+        device = self.model.device
+        return self.model(
+            torch.from_numpy(tokens_BT).to(device),
+            torch.from_numpy(position_BT).to(device),
+            cache=self.slots.cache.of(slots),
+            output="hidden",
+        )
+
+    def _prompt_tokens(self, row: Row, hidden_TD: Tensor) -> list[Token]:
+        """Log-probabilities of the prompt's tokens that follow those just read."""
+        n = row.request.prompt_logprobs or 0
+        following = row.ids[row.n_read + 1 : row.n_read + 1 + len(hidden_TD)]
+        found = []
+        for logprobs_NV, targets_N in scored(self.model, hidden_TD[: len(following)], torch.tensor(following)):
+            for logprobs_V, index in zip(logprobs_NV, targets_N.tolist(), strict=True):
+                value = float(logprobs_V[index])
+                top = likeliest(logprobs_V, n) if n else ()
+                found.append(Token(index, value, value, top, top))
+        return found
