@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fledge.infer.native.step import NativeStep
 from fledge.infer.request import Token
 from fledge.infer.row import Row
 from fledge.infer.sampler import likeliest
@@ -25,8 +26,8 @@ Array = np.ndarray[Any, Any]
 class Reader:
     """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
 
-    def __init__(self, model: Decoder, n_slots: int, capacity: int) -> None:
-        self.model = model
+    def __init__(self, model: Decoder, n_slots: int, capacity: int, native: NativeStep | None = None) -> None:
+        self.model, self.native = model, native
         self.slots = Slots(model.new_cache(n_slots, capacity))
 
     def admit(self, row: Row) -> None:
@@ -77,10 +78,19 @@ class Reader:
         return ready, [self.model.head(torch.stack(states))] if ready else []
 
     def read_last(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
-        """Read the last token of every row; logits (B, V).
+        """Read the last token of every row; logits (B, V)."""
+        if self.native is not None:
+            tokens, positions = [row.ids[-1] for row in rows], [row.n_read for row in rows]
+            logits = self.native(tokens, positions, [row.slot for row in rows], self.slots.cache)
+        else:
+            logits = self._last_logits(rows, running)
+        for row in rows:
+            self.slots.holds(row.slot, row.read(1))
+        return logits
 
-        Slots that lie between these are read too, for nothing, so that none must be copied; not where they would be
-        the greater part.
+    def _last_logits(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
+        """Slots that lie between those of ``rows`` are read too, for nothing, so that none must be copied; not where
+        they would be the greater part.
         """
         of_slot = {row.slot: row for row in rows}
         slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
@@ -91,12 +101,9 @@ class Reader:
         position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
         tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
         hidden = self._forward(np.array(tokens)[:, None], np.array(position)[:, None], slots)
-        for row in rows:
-            self.slots.holds(row.slot, row.read(1))
-        if len(slots) > len(rows) or list(of_slot) != list(slots):
-            place = {slot: i for i, slot in enumerate(slots)}
-            hidden = hidden[torch.tensor([place[slot] for slot in of_slot], device=hidden.device)]
-        return self.model.head(hidden[:, 0])
+        place = {slot: i for i, slot in enumerate(slots)}
+        order = torch.tensor([place[slot] for slot in of_slot], device=hidden.device)
+        return self.model.head(hidden[order, 0])
 
     def _forward(self, tokens_BT: Array, position_BT: Array, slots: Sequence[int]) -> Tensor:
         """Read tokens into the cache; last states (B, T, D)."""

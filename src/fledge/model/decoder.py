@@ -178,7 +178,7 @@ class Decoder(nn.Module):
         if self.kernel == "products":
             assert mask is not None
             mask = additive(mask, self.compute_dtype)
-        angles = self._angles(position_BT)
+        angles = self.angles(position_BT, self.compute_dtype)
         x = F.embedding(tokens_BT, self.model.embed_tokens.weight)
         if self.config.position == "learned":
             x = x + F.embedding(position_BT, self.model.embed_positions.weight)
@@ -216,8 +216,9 @@ class Decoder(nn.Module):
         cap = self.config.logit_softcap
         return cap * torch.tanh(logits / cap) if cap else logits
 
-    def _angles(self, position_BT: Tensor) -> tuple[Tensor, Tensor] | None:
+    def angles(self, position_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """Cosines and sines of rotary positions, each (B, 1, T, head_dim / 2); None where positions are learned."""
         c = self.config
         if c.position == "learned":
             return None
-        return rope_angles(position_BT, c.head_dim, c.rope_theta, self.compute_dtype, c.rope_scaling)
+        return rope_angles(position_BT, c.head_dim, c.rope_theta, dtype, c.rope_scaling)
