@@ -1,4 +1,4 @@
-"""The library of step.cpp against the decoder that it stands for."""
+"""The library of decoder.cpp against the decoder that it stands for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 
 from fledge.infer.engine import Engine
 from fledge.infer.native import build
-from fledge.infer.native.step import NativeStep, packed_weight, why_not
+from fledge.infer.native.decoder import NativeDecoder, why_not
+from fledge.infer.native.packing import packed_weight
 from fledge.infer.precision import at_precision, quantised
 from fledge.infer.request import GenerateRequest
 from fledge.model.cache import KVCache
@@ -56,15 +57,15 @@ def scaled(model: Decoder) -> Decoder:
 def test_steps_equal_the_decoder(random_model, kind: str, precision) -> None:
     model = scaled(random_model(301, **{**SIZES, **KINDS[kind]}))
     assert why_not(model) == ""
-    native = NativeStep(model, precision, at_precision(model, precision))
+    native = NativeDecoder(model, precision, at_precision(model, precision))
     generator = torch.Generator().manual_seed(1)
     for rows in (1, 2, 3, 4, 5, 6, 7, 8, 9, 19):
         ids = torch.randint(0, 301, (rows, 12), generator=generator)
         slots = torch.randperm(rows + 2, generator=generator)[:rows].tolist()
-        cache = KVCache(model.config, rows + 2, 20, dtype=native.cache_dtype)
+        cache = KVCache(model.config, rows + 2, 20, dtype=native.dtype)
         with torch.inference_mode():
             exact, short = model(ids), at_precision(model, precision)(ids).float()
-        steps = [native(ids[:, t].tolist(), [t] * rows, slots, cache) for t in range(12)]
+        steps = [native.step(ids[:, t].tolist(), [t] * rows, slots, cache) for t in range(12)]
         error = torch.stack(steps, dim=1) - exact
         if precision == "float32":
             assert float(error.abs().max()) < 1e-4
@@ -72,27 +73,46 @@ def test_steps_equal_the_decoder(random_model, kind: str, precision) -> None:
             assert 0 < float(error.std()) < 1.3 * float((short - exact).std()) < 0.2 * float(exact.std())
 
 
-def test_rows_at_different_places_go_on_from_a_prompt_that_the_decoder_read(wide: Decoder) -> None:
-    native = NativeStep(wide, "float32", wide)
-    ids = torch.randint(0, 301, (3, 30), generator=torch.Generator().manual_seed(2))
-    lengths = [4, 29, 17]
-    cache = KVCache(wide.config, 5, 40)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_in_chunks_equal_the_decoder(random_model, kind: str, precision) -> None:
+    """Chunks of several rows together, each from where its row is, then a token of each."""
+    model = scaled(random_model(301, **{**SIZES, **KINDS[kind]}))
+    placed = at_precision(model, precision)
+    native = NativeDecoder(model, precision, placed)
+    ids = torch.randint(0, 301, (3, 61), generator=torch.Generator().manual_seed(2))
+    slots, lengths = [3, 0, 4], [60, 1, 37]
+    cache = KVCache(model.config, 5, 70, dtype=native.dtype)
+    n_read, parts = [0, 0, 0], [[], [], []]
+    for size in (1, 5, 33, 30):
+        rows = [i for i in range(3) if n_read[i] < lengths[i]]
+        texts = [ids[i, n_read[i] : min(n_read[i] + size, lengths[i])].tolist() for i in rows]
+        states = native.read(texts, [n_read[i] for i in rows], [slots[i] for i in rows], cache)
+        for i, text, part in zip(rows, texts, states.split([len(text) for text in texts]), strict=True):
+            with torch.inference_mode():
+                parts[i].append(placed.head(part).float())
+            n_read[i] += len(text)
+    assert n_read == lengths
+    last = native.step([ids[i, n] for i, n in enumerate(lengths)], lengths, slots, cache)
     with torch.inference_mode():
-        wide(ids, cache=cache.of([4, 0, 2]))
-        logits = native([ids[i, n] for i, n in enumerate(lengths)], lengths, [4, 0, 2], cache)
         for i, n in enumerate(lengths):
-            torch.testing.assert_close(logits[i], wide(ids[i : i + 1, : n + 1])[0, -1], atol=1e-4, rtol=0)
+            exact, short = model(ids[i : i + 1, : n + 1])[0], placed(ids[i : i + 1, : n + 1])[0].float()
+            error = torch.cat([*parts[i], last[i : i + 1]]) - exact
+            if precision == "float32":
+                assert float(error.abs().max()) < 1e-4
+            else:
+                assert float(error.std()) < 1.3 * float((short - exact).std())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
 def test_threads_and_companions_change_no_bit(wide: Decoder, precision) -> None:
-    native = NativeStep(wide, precision, at_precision(wide, precision))
+    native = NativeDecoder(wide, precision, at_precision(wide, precision))
 
     def run(rows: list[int], threads: int) -> torch.Tensor:
         torch.set_num_threads(threads)
-        cache = KVCache(wide.config, 8, 20, dtype=native.cache_dtype)
+        cache = KVCache(wide.config, 8, 20, dtype=native.dtype)
         try:
-            return torch.stack([native([r + t for r in rows], [t] * len(rows), rows, cache) for t in range(6)])
+            return torch.stack([native.step([r + t for r in rows], [t] * len(rows), rows, cache) for t in range(6)])
         finally:
             torch.set_num_threads(1)
 

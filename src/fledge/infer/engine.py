@@ -11,7 +11,7 @@ import torch
 
 from fledge.infer import scoring
 from fledge.infer.config import Precision
-from fledge.infer.native.step import NativeStep, why_not
+from fledge.infer.native.decoder import NativeDecoder, why_not
 from fledge.infer.precision import at_precision
 from fledge.infer.reader import Reader
 from fledge.infer.request import Completion, Event, GenerateRequest, Token
@@ -33,8 +33,8 @@ class Engine:
 
     ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
     others wait. In float32 the weights are shared with ``model`` and stay current while it trains; bfloat16 and int8
-    (one scale a row) take a copy. ``native`` takes a packed copy too, for single tokens to be read several times faster
-    on a CPU, where ``native/step.py`` can; int8 saves time only then. ``tokenizer`` is needed for stop texts and
+    (one scale a row) take a copy. ``native`` takes a packed copy too, to be read several times faster on a CPU, where
+    ``native/decoder.py`` can; int8 saves time only then. ``tokenizer`` is needed for stop texts and
     constraints. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties within
     rounding).
 
@@ -55,7 +55,7 @@ class Engine:
         self.model = at_precision(model, precision)
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
         self.precision = precision
-        self.native = NativeStep(model, precision, self.model) if native and not why_not(model) else None
+        self.native = NativeDecoder(model, precision, self.model) if native and not why_not(model) else None
         self.weights_version = 0
         self._n_submitted = 0
         self._waiting: list[Row] = []
@@ -137,7 +137,7 @@ class Engine:
         """Go on with the weights of ``model``; what was read with the old ones is read anew."""
         self.model = self._reader.model = at_precision(model, self.precision)
         if self.native is not None:
-            self.native = self._reader.native = NativeStep(model, self.precision, self.model)
+            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
         self.weights_version = version
         self._reader.slots.flush()
         for row in self._running:

@@ -1,4 +1,4 @@
-"""The library of ``step.cpp``: compiled once for a machine, by its own compiler, and kept."""
+"""The library of ``decoder.cpp``: compiled once for a machine, by its own compiler, and kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fledge.types import FledgeError
 
-SOURCE = Path(__file__).with_name("step.cpp")
+SOURCE = Path(__file__).with_name("decoder.cpp")
 FLAGS = ("-O3", "-march=native", "-std=gnu++17", "-shared", "-fPIC", "-pthread")
 COMPILERS = ("c++", "g++", "clang++")
 COMPILE_SECONDS = 120
@@ -26,7 +26,7 @@ def library() -> ctypes.CDLL:
     compiler = next((found for name in COMPILERS if (found := shutil.which(os.environ.get("CXX", name)))), None)
     if compiler is None:
         raise FledgeError("no C++ compiler was found", fix="install g++ or clang++ for faster generation")
-    path = cache_folder() / f"step-{_identity(compiler)}.so"
+    path = cache_folder() / f"decoder-{_identity(compiler)}.so"
     if not path.is_file():
         _compile(compiler, path)
     loaded = ctypes.CDLL(str(path))
@@ -57,7 +57,8 @@ def _compile(compiler: str, path: Path) -> None:
 def _identity(compiler: str) -> str:
     """What decides the compiled code: source, flags, compiler and processor."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
-    parts = [SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()]
+    sources = sorted(path for path in SOURCE.parent.iterdir() if path.suffix in (".cpp", ".h"))
+    parts = [*(path.read_text(encoding="utf-8") for path in sources), *FLAGS, version, platform.machine(), _processor()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
