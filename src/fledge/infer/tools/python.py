@@ -18,7 +18,7 @@ from fledge.types import FledgeError
 
 MEMORY_BYTES = 64 << 20
 RECURSION = 300
-PRINTED_CHARS = 100_000
+PRINTED_CHARS = 1_000_000
 GRACE_SECONDS = 1.0
 JAILS_AT_ONCE = 4
 
@@ -54,7 +54,8 @@ def python_tool(*, jail: bool = False, limits: Limits | None = None) -> Tool:
         return Tool("python", _DESCRIPTION_MONTY, _PARAMETERS, run_monty, outer, True, reference, fixed)
     require()
     free = threading.BoundedSemaphore(JAILS_AT_ONCE)
-    jail_limits = JailLimits(seconds=limits.seconds)
+    # one character is four bytes at most: what is cut there is cut again, and said
+    jail_limits = JailLimits(seconds=limits.seconds, output_bytes=4 * limits.output_chars + 4)
 
     def run(code: str) -> str:
         with free:
@@ -68,6 +69,7 @@ def run_monty(code: str, seconds: float, memory_bytes: int) -> str:
     monty = _monty()
     printed = _Printed()
     code = code.replace("\r\n", "\n").replace("\r", "\n")
+    kept = _keeping_last(code)
     limits = {
         "max_feed_duration_secs": seconds,
         "max_memory": memory_bytes,
@@ -77,7 +79,6 @@ def run_monty(code: str, seconds: float, memory_bytes: int) -> str:
     try:
         with _pool().checkout(limits=limits, os_policy={"sleep": "zero"}) as session:
             # a value that came back would be built in this process, however large it is there
-            kept = _keeping_last(code)
             session.feed_run(f"{kept or code}\n\nNone", print_callback=printed)
             if kept:
                 session.feed_run(_SHOW, print_callback=printed)
@@ -89,7 +90,7 @@ def run_monty(code: str, seconds: float, memory_bytes: int) -> str:
 
 
 class _Printed:
-    """Collects what is printed, up to a length; the rest is counted by nobody."""
+    """Collects what is printed, up to a length that no result has."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -100,11 +101,16 @@ class _Printed:
 
 
 def _keeping_last(code: str) -> str:
-    """``code`` with the value of the expression at its end kept as ``_``; "" where there is none."""
+    """``code`` with the value of the expression at its end kept as ``_``; "" where there is none.
+
+    ToolError, as CPython has it, for what is no Python.
+    """
     try:
         tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the sandbox says what is wrong
-        return ""
+    except SyntaxError as error:
+        raise ToolError(f"{type(error).__name__}: {error.msg}{_place(error.lineno or 0, code)}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ToolError(f"SyntaxError: the code cannot be read ({error or 'it is nested too deep'})") from error
     if not tree.body or not isinstance(tree.body[-1], ast.Expr):
         return ""
     last = tree.body[-1]
@@ -114,14 +120,18 @@ def _keeping_last(code: str) -> str:
     return b"\n".join(lines).decode()
 
 
+def _place(number: int, code: str) -> str:
+    lines = code.split("\n")
+    return f" (line {number}: {lines[number - 1].strip()[:100]})" if 0 < number <= len(lines) else ""
+
+
 def _told(error: Any, code: str, seconds: float) -> str:
     """The error in one line, with the line of ``code`` that it came from."""
     kind, message = type(error.exception()).__name__, str(error.exception())
     if kind == "TimeoutError" and "time limit exceeded" in message:
         return f"stopped at the time limit of {seconds:g} s"
-    number = next((frame.line for frame in reversed(error.traceback()) if "python-input" in frame.filename), 0)
-    lines = code.split("\n")
-    place = f" (line {number}: {lines[number - 1].strip()[:100]})" if 0 < number <= len(lines) else ""
+    frames = [frame.line for frame in error.traceback() if "python-input" in frame.filename]
+    place = _place(frames[-1], code) if frames else ""
     if kind == "NotImplementedError" and "monty syntax parser" in message:
         return f"this Python has no {message.partition('support ')[2] or 'such syntax'}{place}; write it without"
     if kind == "ModuleNotFoundError":

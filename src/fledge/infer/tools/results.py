@@ -23,13 +23,12 @@ def harmless(text: str) -> str:
     return printable(whole.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def cut(text: str, limit: int, length: int | None = None) -> str:
-    """At most ``limit`` characters, the last of which say what is left out of ``length`` (default: those given)."""
-    length = len(text) if length is None else length
-    if length <= limit:
+def cut(text: str, limit: int) -> str:
+    """``text``, or where it is longer its beginning and a last line that says so: ``limit`` characters at most."""
+    if len(text) <= limit:
         return text
-    room = limit - len(f"\n[{length} characters, cut after {limit}]")
-    return f"{text[:room]}\n[{length} characters, cut after {room}]"
+    room = limit - len(f"\n[cut after {limit} characters]")
+    return f"{text[:room]}\n[cut after {room} characters]"
 
 
 def failure(message: str, output: str, limit: int) -> str:

@@ -64,20 +64,19 @@ class Toolbox:
             name = call.name
             tool = self._tool(name)
             limits = tool.limits
-            result, length = self._called(tool, checked(call.arguments, tool.parameters))
-            shown, failed = cut(harmless(result), limits.output_chars, length) or NOTHING, False
+            result = self._called(tool, checked(call.arguments, tool.parameters))
+            shown, failed = cut(harmless(result), limits.output_chars) or NOTHING, False
         except ToolError as error:
             shown, failed = failure(str(error), error.output, limits.output_chars), True
         except (Exception, SystemExit) as error:  # a tool may fail in any way
             shown, failed = failure(f"{type(error).__name__}: {error}", "", limits.output_chars), True
         return ToolResult(shown, failed, time.perf_counter() - started, harmless(name))
 
-    def _called(self, tool: Tool, arguments: dict[str, Any]) -> tuple[str, int]:
-        """(the result's first characters, its length)."""
+    def _called(self, tool: Tool, arguments: dict[str, Any]) -> str:
+        """The result, hardly longer than may be shown."""
         if tool.isolated:
             return self._workers.call(tool, arguments)
-        text = as_text(tool(**arguments))
-        return text[: tool.limits.output_chars], len(text)
+        return as_text(tool(**arguments))[: tool.limits.output_chars + 1]
 
     def _tool(self, name: str) -> Tool:
         if name in self._tools:

@@ -1,7 +1,7 @@
 """The process in which isolated tools run: ``python -m fledge.infer.tools.worker PARENT``.
 
 It reads questions as lines of JSON and answers each with one: ``{"load": reference}`` with ``{}``, ``{"call":
-reference, "arguments", "chars"}`` with ``{"text", "length"}``; either with ``{"error", "output"}`` where it fails. What
+reference, "arguments", "chars"}`` with ``{"text"}``; either with ``{"error", "output"}`` where it fails. What
 tools print goes nowhere. It ends with its parent, however that ends.
 """
 
@@ -56,7 +56,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
             loaded(question["load"])
             return {}
         text = as_text(loaded(question["call"]).call(**question["arguments"]))
-        return {"text": text[: question["chars"]], "length": len(text)}
+        return {"text": text[: question["chars"] + 1]}
     except (ToolError, FledgeError) as error:
         output = getattr(error, "output", "")
         return {"error": str(error), "output": output[: question.get("chars", 0) + 1]}

@@ -52,15 +52,15 @@ class Worker:
     def ended(self) -> bool:
         return self._ended
 
-    def call(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[str, int]:
-        """(the result's first characters, its length). ToolError, or WorkerEnded, after which it is of no use."""
+    def call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
+        """The result, hardly longer than may be shown. ToolError, or WorkerEnded, after which it is of no use."""
         if tool.reference not in self._loaded:
             self._ask({"load": tool.reference}, LOAD_SECONDS)
             self._loaded.add(tool.reference)
         given = {**tool.fixed, **arguments}
         question = {"call": tool.reference, "arguments": given, "chars": tool.limits.output_chars}
-        answer = self._ask(question, tool.limits.seconds)
-        return answer["text"], answer["length"]
+        text: str = self._ask(question, tool.limits.seconds)["text"]
+        return text
 
     def _ask(self, question: dict[str, Any], seconds: float) -> dict[str, Any]:
         timer = threading.Timer(seconds, self.kill, kwargs={"late": True})
@@ -75,6 +75,7 @@ class Worker:
                 line = self._process.stdout.readline(LONGEST_ANSWER)
         finally:
             timer.cancel()
+            timer.join()
             if not line.endswith(b"\n"):
                 self.kill()
         if not line.endswith(b"\n"):
@@ -118,7 +119,7 @@ class Workers:
         # Linux ends a worker with the thread that started it, so that must be one that lives on
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="fledge-tools")
 
-    def call(self, tool: Tool, arguments: Mapping[str, Any]) -> tuple[str, int]:
+    def call(self, tool: Tool, arguments: Mapping[str, Any]) -> str:
         """As :meth:`Worker.call`; ToolError where the time is up or the worker ended."""
         with self._free:
             worker = self._take()
