@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 KEPT_PROCESSES = ("fledge.infer.tools.worker", "monty subprocess")
-MAX_CHILD_KIB = 700 << 10
 
 
 @dataclass
@@ -30,35 +29,39 @@ class Host:
         self.canary.write_text(self._secret())
         (self.folder / "canary_module.py").write_text(f"SECRET = print({self._secret()!r})")
         self.token = self._secret()
-        os.environ["FLEDGE_CANARY"] = self.token
+        self.variable = f"FLEDGE_CANARY_{id(self)}"
+        os.environ[self.variable] = self.token
         self.pipe, end = os.pipe()
         os.write(end, self._secret().encode())
         os.close(end)
-        self.fd = 97
-        os.dup2(self.pipe, self.fd, inheritable=True)
+        os.set_inheritable(self.pipe, True)
+        self.abstract = f"\0fledge-{os.getpid()}-{id(self)}"
+        self.shared = Path(f"/dev/shm/fledge-{os.getpid()}-{id(self)}")
         self.listeners = [self._listener(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0))]
         self.port = self.listeners[0].getsockname()[1]
         self.unix = str(self.folder / "socket")
         self.listeners += [
             self._listener(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", self.port)),
             self._listener(socket.AF_UNIX, socket.SOCK_STREAM, self.unix),
-            self._listener(socket.AF_UNIX, socket.SOCK_STREAM, "\0fledge-escape"),
+            self._listener(socket.AF_UNIX, socket.SOCK_STREAM, self.abstract),
         ]
         self.names = {
             "CANARY": str(self.canary),
             "OUTSIDE": str(self.folder),
             "PORT": self.port,
             "UNIX": self.unix,
+            "ABSTRACT": self.abstract,
+            "SHARED": str(self.shared),
             "HOST": os.getpid(),
-            "FD": self.fd,
+            "FD": self.pipe,
         }
 
     def close(self) -> None:
-        del os.environ["FLEDGE_CANARY"]
+        del os.environ[self.variable]
         os.close(self.pipe)
-        os.close(self.fd)
         for listener in self.listeners:
             listener.close()
+        self.shared.unlink(missing_ok=True)
 
     def code(self, escape: str) -> str:
         """``escape`` with the names that it uses set before it."""
@@ -69,7 +72,7 @@ class Host:
         """All that a sandbox must leave as it is."""
         return {
             "files": {path.name: _file(path) for path in sorted(self.folder.iterdir())},
-            "shared memory": Path("/dev/shm/fledge-escape").exists(),
+            "shared memory": self.shared.exists(),
             "environment": dict(os.environ),
             "directory": Path.cwd(),
             "handlers": [signal.getsignal(number) for number in range(1, 32)],

@@ -108,14 +108,16 @@ def test_nothing_gets_out_of_the_jail(
     assert after == before or after < CHILD_KIB
 
 
-def test_no_scratch_directory_is_left(jail: dict[bool, Toolbox], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_scratch_directory_is_left(
+    jail: dict[bool, Toolbox], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     deep = (
         "import os\nfor tree in range(3):\n    path = f't{tree}'\n    for _ in range(90):\n        os.mkdir(path)\n"
         "        path += '/' + 'd' * 20\n    path = path.rpartition('/')[0]\n"
         "    if tree:\n        os.rename(f't{tree - 1}', path + '/t')\nopen('f', 'w').close()\nos.mkdir('closed', 0)"
     )
-    assert not run(jail[False], deep).failed
+    run(jail[False], deep)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -160,12 +162,12 @@ DAEMON = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.closerang
         ("import os\nprint(os.environ)", "a secret came back"),
         ("import os\nprint(os.read(FD, 100))", "a secret came back"),
         ("import sys\nsys.path.insert(0, OUTSIDE)\nimport canary_module", "a secret came back"),
-        ("print(open(f'/proc/{HOST}/environ').read())", "a secret came back"),
+        ("print(open('/proc/self/environ').read())", "a secret came back"),
         ("import os\nos.chmod(CANARY, 0o640)", "files changed"),
         ("open(OUTSIDE + '/new', 'w').close()", "files changed"),
         ("import os\nos.mkdir(OUTSIDE + '/d')", "files changed"),
         ("import os\nos.link(CANARY, OUTSIDE + '/l')", "files changed"),
-        ("open('/dev/shm/fledge-escape', 'w').close()", "shared memory changed"),
+        ("open(SHARED, 'w').close()", "shared memory changed"),
         ("import os\nos.sched_setaffinity(HOST, {min(os.sched_getaffinity(HOST))})", "processors changed"),
         ("import resource\nresource.prlimit(HOST, resource.RLIMIT_CORE, (0, 0))", "limits changed"),
         ("import socket\nsocket.create_connection(('127.0.0.1', PORT))", "0 was reached"),
@@ -174,7 +176,7 @@ DAEMON = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.closerang
             "1 was reached",
         ),
         ("import socket\nsocket.socket(socket.AF_UNIX).connect(UNIX)", "2 was reached"),
-        ("import socket\nsocket.socket(socket.AF_UNIX).connect('\\0fledge-escape')", "3 was reached"),
+        ("import socket\nsocket.socket(socket.AF_UNIX).connect(ABSTRACT)", "3 was reached"),
         (DAEMON, "is left"),
     ],
 )
@@ -186,7 +188,6 @@ def test_the_checks_see_what_gets_out_of_no_sandbox(code: str, seen: str, tmp_pa
         assert any(seen in breach for breach in Unconfined(host).breaches(code))
     finally:
         os.sched_setaffinity(0, processors)
-        Path("/dev/shm/fledge-escape").unlink(missing_ok=True)
         host.close()
 
 
