@@ -326,7 +326,8 @@ INSIDE = [
     Escape("an inherited file", "import os\nos.read(FD, 100)", "AttributeError", "OSError"),
     Escape(
         "all file descriptors",
-        "import os\nfrom contextlib import suppress\nfor fd in range(3, 999):\n    with suppress(OSError):\n        os.read(fd, 9)",
+        "import os\nfrom contextlib import suppress\n"
+        "for fd in range(3, 999):\n    with suppress(OSError):\n        print(os.read(fd, 99))",
         "ModuleNotFoundError",
         "ran",
     ),
@@ -413,7 +414,13 @@ BOMBS = [
     ),
     Escape("text that doubles", "x = 'a'\nwhile True:\n    x += x", "MemoryError", "MemoryError"),
     Escape("dictionary that grows", "x = {}\nwhile True:\n    x[len(x)] = [0] * 1000", "MemoryError", "MemoryError"),
-    Escape("billion laughs", "x = 'a'\nfor i in range(12):\n    x = [x] * 10\nx", "MemoryError", "time limit", True),
+    Escape(
+        "billion laughs",
+        "x = 'a'\nfor i in range(12):\n    x = [x] * 10\nx",
+        "MemoryError or time limit",
+        "time limit",
+        True,
+    ),
     Escape(
         "memory without Python",
         "import mmap\nx = []\nwhile True:\n    x.append(mmap.mmap(-1, 1 << 26))",
@@ -423,7 +430,7 @@ BOMBS = [
     Escape(
         "memory error that is caught",
         "x = []\nwhile True:\n    try:\n        x.append(['a'] * 9**5)\n    except MemoryError:\n        pass",
-        "MemoryError",
+        "MemoryError or time limit",
         "time limit",
         True,
     ),

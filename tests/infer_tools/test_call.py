@@ -42,13 +42,14 @@ SCHEMA = parameters_of(everything)
 GOOD: dict[str, Any] = {"text": "a", "whole": 1, "number": 1.5, "yes": True, "unit": "C", "items": [1, 2]}
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1), st.dictionaries(st.text(), JSON, max_size=4))
 def test_calls_come_back_as_they_were_written(name: str, arguments: dict[str, Any]) -> None:
     call = ToolCall(name, arguments)
     assert parse_call(call.text()) == call
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.fixed_dictionaries(
         {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fledge.infer.tools.search import SearchIndex, search_tool, terms
@@ -94,6 +94,7 @@ def test_the_tool(index: SearchIndex, written: Callable[..., str], arguments: di
     assert Toolbox([search_tool(index)]).run(written("search", **arguments)).text == text
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_has_terms(text: str) -> None:
     assert all(terms(text))

@@ -232,6 +232,7 @@ def test_run_never_raises(text: str) -> None:
     assert harmless(result.text) == result.text
 
 
+@settings(deadline=None)
 @given(ANY, ANY, st.integers(100, 300))
 def test_results_fit(text: str, output: str, limit: int) -> None:
     assert len(cut(text, limit)) <= limit
