@@ -108,7 +108,7 @@ def _round(value: Value, digits: Value = Fraction(0)) -> Value:
     places = _int(digits, "round(x, digits)")
     if abs(places) > MAX_DIGITS:
         raise ToolError(f"round(x, digits) takes up to {MAX_DIGITS} digits")
-    return round(value, places) if isinstance(value, float) else round(value, places)
+    return Fraction(round(value, places)) if isinstance(value, Fraction) else round(value, places)
 
 
 def _factorial(value: Value) -> Value:

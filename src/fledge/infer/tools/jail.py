@@ -34,7 +34,7 @@ START_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class JailLimits:
-    """``seconds`` of wall time from when the code is handed over; bytes of memory, of all files and of one, of output."""
+    """``seconds`` of wall time from when the code is handed over; bytes of memory, files, one file, output."""
 
     seconds: float = 5.0
     memory_bytes: int = 512 << 20
