@@ -347,6 +347,13 @@ INSIDE = [
     Escape("read address 0", "import ctypes\nctypes.string_at(0)", "ModuleNotFoundError", "crash"),
     Escape("abort", "import os\nos.abort()", "AttributeError", "crash"),
     Escape("leave at once", "import os\nos._exit(0)", "AttributeError", "ran"),
+    Escape(
+        "end by a signal without a name",
+        "import os\nos.kill(os.getpid(), 40)",
+        "AttributeError",
+        "crash",
+    ),
+    Escape("claim that nothing was run", "import os\nos._exit(97)", "AttributeError", "ended with status 97"),
     Escape("leave by SystemExit", "raise SystemExit(3)", "RuntimeError", "SystemExit"),
     Escape("raise KeyboardInterrupt", "raise KeyboardInterrupt", "KeyboardInterrupt", "KeyboardInterrupt"),
 ]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -57,6 +58,14 @@ def test_a_tool_in_a_file_of_the_users_own(box: Toolbox, written: Text) -> None:
     assert (result.text, result.failed, result.name) == ("42", False, "add")
     assert box.run(written("add", a=2)).text == "3"
     assert box.run(written("calculator", expression="12*7")).text == "84"
+
+
+def test_the_five_lines_of_the_page(tmp_path: Path, written: Text) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tools.md").read_text(encoding="utf-8")
+    lines = page.partition("## Five lines")[2].partition("\n\n")[2].partition("\nIts name")[0]
+    (tmp_path / "mine.py").write_text(textwrap.dedent(lines))
+    with Toolbox([loaded(f"{tmp_path / 'mine.py'}:weather")]) as box:
+        assert box.run(written("weather", city="Zug")).text == "18 C in Zug"
 
 
 def test_isolated_tools_run_in_another_process_that_is_kept(box: Toolbox, written: Text) -> None:
