@@ -133,6 +133,10 @@ class Engine:
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
         return events
 
+    def put_back(self, events: Sequence[Event]) -> None:
+        """Events of others' requests, for whoever steps next."""
+        self._unheard += events
+
     def update_weights(self, model: Decoder, version: int) -> None:
         """Go on with the weights of ``model``; what was read with the old ones is read anew."""
         self.model = self._reader.model = at_precision(model, self.precision)
@@ -179,7 +183,7 @@ class Engine:
                 index_of[self.submit(request)] = index
             while index_of:
                 events = self.step()
-                self._unheard += [event for event in events if event.request not in index_of]
+                self.put_back([event for event in events if event.request not in index_of])
                 for event in [event for event in events if event.request in index_of]:
                     index = index_of[event.request] if event.completion is None else index_of.pop(event.request)
                     yield index, event
