@@ -97,11 +97,15 @@ class Decoder(nn.Module):
         self.kernel: Kernel = "sdpa"
         self.model = Body(config)
         self.lm_head = Linear(config.d_model, config.vocab_size)
-        if config.tie_embeddings:
+        self.tie()
+        self.initialise(seed)
+
+    def tie(self) -> None:
+        """Make the head's matrix the table of embeddings, where the model has one for both."""
+        if self.config.tie_embeddings:
             shared = self.model.embed_tokens.weight
             assert isinstance(shared, nn.Parameter)
             self.lm_head.weight = shared
-        self.initialise(seed)
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
@@ -112,6 +116,8 @@ class Decoder(nn.Module):
         that every block begins as the identity (arXiv 1901.09321); the head is small, for a first loss of ln V.
         Learned positions begin with half of the embeddings' deviation, gates at their middle, biases at zero.
         """
+        if self.device.type == "meta":
+            return
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 1:

@@ -185,11 +185,11 @@ def _own(content: Mapping[str, Any]) -> Vocabulary | None:
     vocab = content["model"].get("vocab")
     if tuple(added) != SPECIALS or not isinstance(vocab, dict):
         return None
-    byte_of = {character: byte for byte, character in byte_alphabet().items()}
+    byte_of = {ord(character): byte for byte, character in byte_alphabet().items()}
     try:
-        tokens = [bytes([byte_of[c] for c in token]) for token in sorted(vocab, key=vocab.__getitem__)]
+        tokens = [token.translate(byte_of).encode("latin-1") for token in sorted(vocab, key=vocab.__getitem__)]
         vocabulary = trained(tokens)
-    except (KeyError, AssertionError):
+    except (UnicodeEncodeError, AssertionError):
         return None
     return vocabulary if tokenizer_json(vocabulary) == content else None
 
