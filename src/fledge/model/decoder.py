@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from fledge.model.attention import Attention, Kernel, Stored, additive, cache_mask, causal_mask, document_mask
 from fledge.model.cache import KVCache
 from fledge.model.config import ModelConfig
-from fledge.model.experts import MixtureOfExperts
 from fledge.model.hooks import Hooks, check_hooks, tap
-from fledge.model.linear import Linear
+from fledge.model.linear import Linear, table
 from fledge.model.mlp import PlainMLP, SwiGLU
 from fledge.model.norm import make_norm
 from fledge.model.rope import rope_angles
+
+if TYPE_CHECKING:
+    from fledge.model.experts import MixtureOfExperts
 
 
 class Block(nn.Module):
@@ -28,8 +30,12 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.self_attn = Attention(config, layer)
+        self.has_experts = config.n_experts > 0
         self.mlp: MixtureOfExperts | SwiGLU | PlainMLP
-        if config.n_experts:
+        if self.has_experts:
+            # here, because it loads the compiler: most of a second, also for a model that has none
+            from fledge.model.experts import MixtureOfExperts
+
             self.mlp = MixtureOfExperts(config)
         else:
             self.mlp = SwiGLU(config) if config.mlp == "swiglu" else PlainMLP(config)
@@ -61,7 +67,7 @@ class Block(nn.Module):
         x = x + self.self_attn(h, angles, mask, kernel, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT)
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
         balance: Tensor | None = None
-        if isinstance(self.mlp, MixtureOfExperts):
+        if self.has_experts:
             y, balance = self.mlp(h, hooks, prefix, balanced=balanced)
         else:
             y = self.mlp(h, hooks, prefix)
@@ -73,9 +79,9 @@ class Body(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.embed_tokens = table(config.vocab_size, config.d_model)
         if config.position == "learned":
-            self.embed_positions = nn.Embedding(config.max_positions, config.d_model)
+            self.embed_positions = table(config.max_positions, config.d_model)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.norm = make_norm(config)
         if config.residual_lambdas:
