@@ -158,9 +158,10 @@ def measured(
 
 
 def line(contestant: tuple[str, str], found: dict[str, Any]) -> str:
+    arrivals = f", arriving at random {found['arrivals_ratio']:.2f}" if "arrivals_ratio" in found else ""
     return (
         f"{', '.join(contestant)}: prefill {found['prefill_tokens_per_second']:.0f} tokens/s, one row {found['decode_1']:.0f}, "
-        f"all rows {found['decode_rows']:.0f}; loaded in {found['load_seconds']:.2f} s, peak {found['peak_megabytes']:.0f} MB"
+        f"all rows {found['decode_rows']:.0f}{arrivals}; loaded in {found['load_seconds']:.2f} s, peak {found['peak_megabytes']:.0f} MB"
     )
 
 

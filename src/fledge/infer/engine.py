@@ -127,7 +127,9 @@ class Engine:
             decoding = [row for row in self._running if row.n_unread == 1]
             if decoding:
                 logits.append(self._reader.read_last(decoding, self._running))
-            tokens = self._sample([*ready, *decoding], torch.cat(logits)) if logits else []
+            tokens = (
+                self._sample([*ready, *decoding], torch.cat(logits) if len(logits) > 1 else logits[0]) if logits else []
+            )
         for row, token in zip([*ready, *decoding], tokens, strict=True):
             row.take(token, self._text_of(token.id))
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))

@@ -45,7 +45,7 @@ struct Cache {
 };
 
 struct Angles {
-    const float *cosine, *sine;  // (rows, head_dim / 2), or null
+    const float *cosine, *sine;  // (positions, head_dim / 2), or null
 };
 
 struct Step {
@@ -87,11 +87,11 @@ void normalise_row(const Norm& norm, const float* x, int d, float eps, Kept* out
     }
 }
 
-struct Turn {  // of one row
+struct Turn {  // at one position
     const float *cosine, *sine;
-    Turn(const Angles& angles, int64_t row, int head_dim)
-        : cosine(angles.cosine ? angles.cosine + row * head_dim / 2 : nullptr),
-          sine(angles.cosine ? angles.sine + row * head_dim / 2 : nullptr) {}
+    Turn(const Angles& angles, int64_t position, int head_dim)
+        : cosine(angles.cosine ? angles.cosine + position * head_dim / 2 : nullptr),
+          sine(angles.cosine ? angles.sine + position * head_dim / 2 : nullptr) {}
 };
 
 template <int TYPE>
@@ -137,7 +137,7 @@ void step_as(const Model& model, const Step& s, Team& team) {
             walk.share(rows * heads.n_kv_heads, 1, [&](int at, int) {
                 const int row = at / heads.n_kv_heads, kv = at % heads.n_kv_heads;
                 const float* of_row = qkv.data() + int64_t(row) * n_qkv;
-                const Turn angle(s.angles, row, head_dim);
+                const Turn angle(s.angles, s.position[row], head_dim);
                 const int64_t place = number * s.cache.by_layer + s.slot[row] * s.cache.by_slot + kv * s.cache.by_head;
                 const int64_t now = s.position[row], stride = s.cache.by_position;
                 Kept *keys = static_cast<Kept*>(s.cache.keys) + place, *values = static_cast<Kept*>(s.cache.values) + place;
@@ -208,7 +208,7 @@ void attend_chunks_as(const Heads& heads, const float* q_norm, const float* k_no
             Kept *keys = static_cast<Kept*>(cache.keys) + place, *values = static_cast<Kept*>(cache.values) + place;
             for (int64_t i = 0; i < chunk.count; i++) {
                 const Kept* of_row = qkv + (chunk.row + i) * n_qkv + n_q + kv * head_dim;
-                const Turn angle(angles, chunk.row + i, head_dim);
+                const Turn angle(angles, chunk.start + i, head_dim);
                 const int64_t to = (chunk.start + i) * cache.by_position;
                 turn(of_row, k_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
                 copy(vector.data(), keys + to, head_dim);
@@ -224,7 +224,7 @@ void attend_chunks_as(const Heads& heads, const float* q_norm, const float* k_no
             const Chunk& share = shares[at / heads.n_heads];
             const int head = at % heads.n_heads;
             for (int64_t i = 0; i < share.count; i++) {
-                const Turn angle(angles, share.row + i, head_dim);
+                const Turn angle(angles, share.start + i, head_dim);
                 const Kept* q = qkv + (share.row + i) * n_qkv + head * head_dim;
                 turn(q, q_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
                 for (auto& each : vector) each /= std::sqrt(float(head_dim));

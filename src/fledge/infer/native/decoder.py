@@ -114,6 +114,7 @@ class NativeDecoder:
         self.model, self.precision = placed, precision
         self.dtype = torch.float32 if precision == "float32" else torch.bfloat16
         self._kept: list[Any] = []
+        self._turned: tuple[Tensor, Tensor] | None = None
         self._layers = (CLayer * c.n_layers)(*(self._layer(block) for block in model.model.layers))
         self._heads = CHeads(c.n_heads, c.n_kv_heads, c.head_dim, c.sliding_window, c.norm_eps)
         self._model = CModel(
@@ -132,12 +133,12 @@ class NativeDecoder:
         """Logits (B, V) float32 after one token of each row, whose keys and values go to these slots of ``cache``."""
         head = self._model.head
         position, slot = torch.tensor(positions), torch.tensor(slots)
-        x, angles, _angles = self._embedded(torch.tensor(tokens), position)
+        x = self._embedded(torch.tensor(tokens), position)
         logits = torch.empty(len(tokens), head.n)
         step = CStep(
             len(tokens),
             x.data_ptr(),
-            angles,
+            self._angles(cache.capacity),
             *(slot.data_ptr(), position.data_ptr()),
             self._cache(cache),
             logits.data_ptr(),
@@ -161,8 +162,8 @@ class NativeDecoder:
         chunks = (CChunk * len(texts))(*(CChunk(*each) for each in zip(slots, starts, rows, counts, strict=True)))
         tokens = torch.tensor([token for text in texts for token in text])
         position = torch.cat([torch.arange(start, start + n) for start, n in zip(starts, counts, strict=True)])
-        x, angles, _angles = self._embedded(tokens, position)
-        n_tokens, stored = len(tokens), self._cache(cache)
+        x = self._embedded(tokens, position)
+        n_tokens, stored, angles = len(tokens), self._cache(cache), self._angles(cache.capacity)
         kind = self._model.type
 
         def empty(width: int) -> Tensor:
@@ -190,16 +191,22 @@ class NativeDecoder:
             normalise(F.linear(hidden, mlp.down_proj.weight, mlp.down_proj.bias), following)
         return h
 
-    def _embedded(self, tokens: Tensor, position: Tensor) -> tuple[Tensor, CAngles, Any]:
-        """The embedded tokens (N, D) in float32, and the angles of their positions with what keeps these alive."""
+    def _embedded(self, tokens: Tensor, position: Tensor) -> Tensor:
+        """The embedded tokens (N, D) in float32."""
         body = self.model.model
         x = F.embedding(tokens, body.embed_tokens.weight)
         if self.model.config.position == "learned":
             x = x + F.embedding(position, body.embed_positions.weight)
-        angles = self.model.angles(position[:, None], torch.float32)
-        cosine, sine = angles if angles is not None else (None, None)
-        # of a type that is float32 already, embedding gives memory of its own
-        return x.float(), CAngles(_address(cosine), _address(sine)), angles
+        return x.float()
+
+    def _angles(self, n_positions: int) -> CAngles:
+        """Of the first ``n_positions``, made once."""
+        if self._turned is None or len(self._turned[0]) < n_positions:
+            angles = self.model.angles(torch.arange(n_positions)[:, None], torch.float32)
+            if angles is None:
+                return CAngles()
+            self._turned = angles
+        return CAngles(*(_address(each) for each in self._turned))
 
     def _cache(self, cache: KVCache) -> CCache:
         assert cache.keys.dtype == self.dtype and cache.keys.stride() == cache.values.stride()
