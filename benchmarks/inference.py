@@ -1,6 +1,6 @@
 """Generation beside transformers and llama.cpp: the same weights, prompts and threads, in turns in one run.
 
-    python benchmarks/inference.py [--shape 124m | demo] [--rounds 3] [--json FILE]
+    python benchmarks/inference.py [--shapes 124m demo] [--rounds 3] [--json FILE]
 
 Each engine runs in a process of its own, once a round; a figure is the median of the rounds. Prefill is a prompt of
 512 tokens up to its first token, nothing cached. Decoding is greedy from prompts of 8 tokens, 64 tokens each.
@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,20 +51,45 @@ CONTESTANTS = (
 )
 
 
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
 def main(words: Sequence[str] | None = None) -> None:
     end_on_terminate()
     words = list(sys.argv[1:] if words is None else words)
     options = parser().parse_args(words)
-    shape = SHAPES[options.shape]
-    folder = prepare(shape, options.work.resolve() / options.shape)
+    result: dict[str, Any] = {
+        "command": " ".join(["python", "benchmarks/inference.py", *words]),
+        "machine": {**machine(), "threads": options.threads},
+        "rounds": options.rounds,
+    }
+    for name in options.shapes:
+        folder = prepare(SHAPES[name], options.work.resolve() / name)
+        rows, bandwidth = rounds(SHAPES[name], folder, options)
+        n_read = n_matrix_weights(SHAPES[name])
+        result[f"engines, {name}"] = {
+            f"{row['engine']}, {row['precision']}": shown(row, n_read, bandwidth) for row in rows
+        }
+        result[f"fledge over its peers, {name}"] = ratios(rows)
+        result[f"bandwidth_gigabytes_per_second, {name}"] = round(bandwidth / 1e9, 1)
+    text = json.dumps(result, indent=1)
+    print(text)
+    if options.json:
+        options.json.write_text(text + "\n", encoding="utf-8")
+
+
+def rounds(shape: ModelConfig, folder: Path, options: argparse.Namespace) -> tuple[list[dict[str, Any]], float]:
+    """Medians for each engine and precision, and the bytes a second that a plain reading of memory gets."""
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {contestant: [] for contestant in CONTESTANTS}
+    bandwidths = []
     for number in range(options.rounds):
+        bandwidths.append(bandwidth(options.threads))
         for contestant in CONTESTANTS:
             if options.only and contestant[0] not in options.only:
                 continue
             found = measured(contestant, shape, folder, number, options)
             runs[contestant].append(found)
-            print(line(contestant, found), flush=True)
+            print(line(contestant, found), file=sys.stderr, flush=True)
     rows = [
         {
             "engine": engine,
@@ -73,22 +99,62 @@ def main(words: Sequence[str] | None = None) -> None:
         for (engine, precision), found in runs.items()
         if found
     ]
-    result = {
-        "command": " ".join(["python", "benchmarks/inference.py", *words]),
-        "machine": machine(),
-        "shape": options.shape,
-        "rounds": options.rounds,
-        "rows": options.rows,
-        "threads": options.threads,
-        "engines": rows,
+    return rows, statistics.median(bandwidths)
+
+
+def bandwidth(threads: int) -> float:
+    torch.set_num_threads(threads)
+    values = torch.ones(2**27)
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        values.sum()
+        seconds.append(time.perf_counter() - begun)
+    return values.numel() * 4 / min(seconds)
+
+
+def n_matrix_weights(shape: ModelConfig) -> int:
+    """What a token reads: every matrix but the table of embeddings, where the head is not the same."""
+    with torch.device("meta"):
+        model = Decoder(shape)
+    table = 0 if shape.tie_embeddings else shape.vocab_size * shape.d_model
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.dim() > 1) - table
+
+
+def shown(row: dict[str, Any], n_read: int, bandwidth: float) -> dict[str, Any]:
+    bound = bandwidth / (n_read * BYTES[row["precision"]])
+    return {
+        "prefill tokens/s": round(row["prefill_tokens_per_second"]),
+        "first token ms": round(row["first_token_seconds"] * 1e3, 1),
+        "tokens/s, 1 row": round(row["decode_1"]),
+        "of the bound": round(row["decode_1"] / bound, 2),
+        "tokens/s, all rows": round(row["decode_rows"]),
+        "arriving at random": round(row["arrivals_ratio"], 2) if "arrivals_ratio" in row else "",
+        "load s": round(row["load_seconds"], 2),
+        "peak MB": round(row["peak_megabytes"]),
     }
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def ratios(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Fledge's figures over each peer's in the same precision."""
+    of = {(row["engine"], row["precision"]): row for row in rows}
+    return {
+        f"{engine}, {precision}": {
+            shown_as: round(of["fledge", precision][key] / row[key], 2)
+            for key, shown_as in (
+                ("prefill_tokens_per_second", "prefill"),
+                ("decode_1", "1 row"),
+                ("decode_rows", "all rows"),
+            )
+        }
+        for (engine, precision), row in of.items()
+        if engine != "fledge" and ("fledge", precision) in of
+    }
 
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    found.add_argument("--shape", choices=SHAPES, default="124m")
+    found.add_argument("--shapes", choices=SHAPES, nargs="+", default=list(SHAPES))
     found.add_argument("--work", type=Path, default=Path("runs/bench-infer"), help="keeps the model for the next call")
     found.add_argument("--only", nargs="+", default=[], help="engines to run")
     found.add_argument("--rounds", type=int, default=3)
@@ -158,11 +224,16 @@ def measured(
 
 
 def line(contestant: tuple[str, str], found: dict[str, Any]) -> str:
-    arrivals = f", arriving at random {found['arrivals_ratio']:.2f}" if "arrivals_ratio" in found else ""
-    return (
-        f"{', '.join(contestant)}: prefill {found['prefill_tokens_per_second']:.0f} tokens/s, one row {found['decode_1']:.0f}, "
-        f"all rows {found['decode_rows']:.0f}{arrivals}; loaded in {found['load_seconds']:.2f} s, peak {found['peak_megabytes']:.0f} MB"
+    figures = (
+        "prefill_tokens_per_second",
+        "decode_1",
+        "decode_rows",
+        "arrivals_ratio",
+        "load_seconds",
+        "peak_megabytes",
     )
+    told = ", ".join(f"{name} {found[name]:.4g}" for name in figures if name in found)
+    return f"{', '.join(contestant)}: {told}"
 
 
 if __name__ == "__main__":
