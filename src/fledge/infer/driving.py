@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 
 from fledge.infer.request import Completion, Event, GenerateRequest, Token
 from fledge.run.progress import Progress
+from fledge.types import FledgeError
 
 
 class Driven(ABC):
@@ -16,6 +18,7 @@ class Driven(ABC):
 
     def __init__(self) -> None:
         self._unheard: list[Event] = []
+        self._stepping = threading.Lock()
 
     @abstractmethod
     def check(self, request: GenerateRequest) -> None:
@@ -41,8 +44,13 @@ class Driven(ABC):
 
         Nothing to do gives no events. Raises FledgeError where the model gives no numbers.
         """
-        events, self._unheard = self._unheard, []
-        return events + self._step()
+        if not self._stepping.acquire(blocking=False):
+            raise FledgeError("an engine cannot be stepped from two threads at once", fix="give each its own")
+        try:
+            events, self._unheard = self._unheard, []
+            return events + self._step()
+        finally:
+            self._stepping.release()
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Events of others' requests, for whoever steps next."""
