@@ -62,7 +62,12 @@ def build_app(
         await driver.stop()
 
     app = FastAPI(
-        title="Fledge", version=fledge.__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+        title="Fledge",
+        version=fledge.__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.router.route_class = StrictRoute
     app.state.served = Served(config, driver, tokenizer, kind, metrics, toolbox)

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from fledge.serve.fields import Body, SamplingFields, Text, TokenId
+from fledge.serve.fields import Body, SamplingFields, Text, TokenId, Unserved
 
-Prompt = Text | list[TokenId] | list[Text] | list[list[TokenId]]
+
+def _kind(given: Any) -> str:
+    first = given[0] if isinstance(given, list) and given else None
+    if isinstance(given, list) and not isinstance(first, str | list):
+        return "ids"
+    return "text" if first is None else "texts" if isinstance(first, str) else "prompts"
+
+
+Prompt = Annotated[
+    Annotated[Text, Tag("text")]
+    | Annotated[list[TokenId], Tag("ids")]
+    | Annotated[list[Text], Tag("texts")]
+    | Annotated[list[list[TokenId]], Tag("prompts")],
+    Discriminator(_kind),
+]
 
 
 def prompts_of(given: Prompt) -> list[str | list[int]]:
     """One prompt or several, each a text or token ids."""
     if isinstance(given, str):
         return [given]
-    if given and isinstance(given[0], int):
-        return [given]  # type: ignore[list-item]
-    return list(given) or [[]]  # type: ignore[arg-type]
+    several: list[str | list[int]] = [each for each in given if not isinstance(each, int)]
+    return several or [[each for each in given if isinstance(each, int)]]
 
 
 class CompletionBody(SamplingFields):
-    unserved = {"suffix": ("",), "best_of": (1,), "prompt_embeds": ()}
+    unserved: ClassVar[Unserved] = {"suffix": ("",), "best_of": (1,), "prompt_embeds": ()}
     prompt: Prompt
     max_tokens: int | None = Field(None, ge=0)
     echo: bool | None = None
@@ -30,7 +43,7 @@ class CompletionBody(SamplingFields):
 
 
 class EmbeddingBody(Body):
-    unserved = {"dimensions": ()}
+    unserved: ClassVar[Unserved] = {"dimensions": ()}
     model: str
     input: Prompt
     encoding_format: Literal["float", "base64"] | None = None

@@ -47,6 +47,10 @@ class Asked:
 def check(served: Served, body: ChatBody) -> Asked:
     """Raises ApiError, naming the field, for what cannot be done."""
     served.check_model(body.model)
+    if served.kind != "chat":
+        raise ApiError(
+            400, "this is a base model: it has no assistant, and continues texts at /v1/completions", param="model"
+        )
     n = body.n or 1
     max_tokens = body.max_completion_tokens if body.max_tokens is None else body.max_tokens
     served.check_fields(body, n, max_tokens)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from fledge.serve.fields import Body, SamplingFields, Text
+from fledge.serve.fields import Body, SamplingFields, Text, Unserved
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 Schema = dict[str, Any]
@@ -36,7 +36,7 @@ Content = Annotated[Annotated[Text, Tag("text")] | Annotated[list[TextPart], Tag
 
 
 class ChatMessage(Body):
-    unserved = {"refusal": (), "audio": (), "function_call": (), "annotations": ([],)}
+    unserved: ClassVar[Unserved] = {"refusal": (), "audio": (), "function_call": (), "annotations": ([],)}
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content | None = None
     name: str | None = None
@@ -85,7 +85,7 @@ class ResponseFormat(Body):
 
 
 class ChatBody(SamplingFields):
-    unserved = {
+    unserved: ClassVar[Unserved] = {
         "audio": (),
         "modalities": (["text"],),
         "store": (False,),

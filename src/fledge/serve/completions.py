@@ -15,11 +15,11 @@ from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import Completion, GenerateRequest, Token
 from fledge.infer.text import TextStream
 from fledge.serve.bodies import CompletionBody, prompts_of
-from fledge.serve.driver import Ticket
 from fledge.serve.errors import ApiError, refused
 from fledge.serve.logprobs import CompletionLogprobs
 from fledge.serve.served import Served, served_by
 from fledge.serve.sse import EventStream, merged
+from fledge.serve.ticket import Ticket
 from fledge.serve.usage import Usage
 from fledge.types import FledgeError
 

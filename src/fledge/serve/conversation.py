@@ -24,7 +24,9 @@ def conversation(messages: Sequence[ChatMessage], tools: Sequence[str]) -> Conve
         if message.role == "tool":
             key = message.tool_call_id
             if key is None or key not in results:
-                raise ApiError(400, f"no call of the message before has this id: {key!r}", param=f"{where}.tool_call_id")
+                raise ApiError(
+                    400, f"no call of the message before has this id: {key!r}", param=f"{where}.tool_call_id"
+                )
             results[key] = message.text
             continue
         _check(message, where)

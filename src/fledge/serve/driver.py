@@ -6,67 +6,20 @@ import asyncio
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fledge.infer.engine import Engine
-from fledge.infer.request import Completion, Event, GenerateRequest
+from fledge.infer.request import GenerateRequest
 from fledge.serve.config import Limits
 from fledge.serve.errors import NO_RETRY, ApiError, refused
 from fledge.serve.metrics import Metrics
+from fledge.serve.ticket import Item, Ticket
 from fledge.types import FledgeError
 
 T = TypeVar("T")
-Item = Event | Exception
 N_ATTEMPTS = 2
 """How often a request that has no token yet is begun when a step fails, which may not be its own fault."""
-
-
-class Ticket:
-    """One request in the engine. Iterate it for its events: FledgeError or ApiError where it fails.
-
-    Leave it with :meth:`close`, else it runs to its end for nobody.
-    """
-
-    def __init__(self, driver: Driver, request: GenerateRequest, arrived: float) -> None:
-        self.request, self.arrived = request, arrived
-        self.taken: asyncio.Future[None] = driver.loop.create_future()
-        self.number: int | None = None
-        self.n_attempts = 0
-        self.last_token_at: float | None = None
-        self.ended = False
-        self._driver = driver
-        self._items: deque[Item] = deque()
-        self._some = asyncio.Event()
-
-    def put(self, items: Sequence[Item]) -> None:
-        """For the event loop."""
-        self._items += items
-        self._some.set()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        while True:
-            while self._items:
-                item = self._items.popleft()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-                if item.completion is not None:
-                    return
-            self._some.clear()
-            await self._some.wait()
-
-    async def completion(self) -> Completion:
-        """The whole of it, once it has ended."""
-        async for event in self:
-            if event.completion is not None:
-                return event.completion
-        raise AssertionError("the events ended without a completion")
-
-    def close(self) -> None:
-        """End the request where it runs still, and give its place to another."""
-        self._driver.leave(self)
 
 
 class Driver:
@@ -116,7 +69,7 @@ class Driver:
                 code="rate_limit_exceeded",
                 headers={"Retry-After": str(self.metrics.seconds_to_wait(len(self._open) / self.engine.max_batch))},
             )
-        tickets = [Ticket(self, request, arrived or time.monotonic()) for request in requests]
+        tickets = [Ticket(request, arrived or time.monotonic(), self.leave) for request in requests]
         self._open.update(tickets)
         for ticket in tickets:
             self._inbox.put(lambda ticket=ticket: self._begin(ticket))  # type: ignore[misc]

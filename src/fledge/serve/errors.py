@@ -8,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from fledge.types import FledgeError
 
@@ -59,7 +60,7 @@ def install(app: FastAPI) -> None:
     """Answer every error in this shape."""
 
     async def http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)
+        assert isinstance(error, StarletteHTTPException)
         if not isinstance(error, ApiError):
             what = {404: f"there is no {request.url.path} here", 405: f"{request.method} is not taken here"}
             told = what.get(error.status_code, str(error.detail))
@@ -72,8 +73,6 @@ def install(app: FastAPI) -> None:
 
     async def unforeseen(request: Request, error: Exception) -> JSONResponse:
         return ApiError(500, f"the server failed: {type(error).__name__}").response()
-
-    from starlette.exceptions import HTTPException as StarletteHTTPException
 
     app.add_exception_handler(StarletteHTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)

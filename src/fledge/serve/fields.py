@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from fledge.serve.errors import ApiError
 
 Text = Annotated[str, StringConstraints(max_length=4_000_000)]
+Unserved = dict[str, tuple[Any, ...]]
 TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -16,7 +17,7 @@ class Body(BaseModel):
     """A JSON object of known fields. ``unserved`` are those of OpenAI's API that can only be left at what they say."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    unserved: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    unserved: ClassVar[Unserved] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -30,7 +31,7 @@ class Body(BaseModel):
 
 
 class StreamOptions(Body):
-    unserved = {"include_obfuscation": (False,)}
+    unserved: ClassVar[Unserved] = {"include_obfuscation": (False,)}
     include_usage: bool | None = None
     continuous_usage_stats: Literal[False] | None = None
 

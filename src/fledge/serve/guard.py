@@ -112,7 +112,7 @@ class Guard:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        work = asyncio.create_task(self.app(scope, replay, send))  # type: ignore[arg-type]
+        work = asyncio.ensure_future(self.app(scope, replay, send))
         watch = asyncio.create_task(gone())
         try:
             await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)

@@ -13,8 +13,8 @@ from pydantic_core import from_json
 
 from fledge.infer.request import Completion, GenerateRequest, Token
 from fledge.infer.text import TextStream
-from fledge.serve.driver import Ticket
 from fledge.serve.served import Served
+from fledge.serve.ticket import Ticket
 from fledge.serve.tools import ToolResult
 from fledge.serve.usage import Usage
 from fledge.types import Conversation, Message

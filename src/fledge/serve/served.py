@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from fastapi import Request
 
 from fledge.infer.load import Kind
 from fledge.infer.request import Constraint, GenerateRequest
 from fledge.serve.config import ServeConfig
-from fledge.serve.driver import Driver, Ticket
+from fledge.serve.driver import Driver
 from fledge.serve.errors import ApiError
 from fledge.serve.fields import SamplingFields
 from fledge.serve.metrics import Metrics
+from fledge.serve.ticket import Ticket
 from fledge.serve.tools import Toolbox
 from fledge.tokens.tokenizer import Tokenizer
 

@@ -35,6 +35,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 limit_concurrency=config.limits.connections,
                 timeout_graceful_shutdown=CLOSING_SECONDS,
             )
@@ -90,7 +91,9 @@ def bound_socket(host: str, port: int) -> socket.socket:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, number)
     except OSError as error:
-        raise FledgeError(f"cannot listen there: {error.strerror or error}", where=host, fix="give another --host") from error
+        raise FledgeError(
+            f"cannot listen there: {error.strerror or error}", where=host, fix="give another --host"
+        ) from error
     try:
         if hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # what Windows means by it
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

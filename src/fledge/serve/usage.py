@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fledge.infer.request import Completion
-from fledge.serve.driver import Ticket
+from fledge.serve.ticket import Ticket
 
 
 @dataclass
