@@ -3,19 +3,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-for name in ("fastapi", "uvicorn", "prometheus_client", "llguidance", "openai", "httpx"):
-    pytest.importorskip(name)
-
-import openai
-from serving import Running, serving
 
 from fledge.infer.engine import Engine
 from fledge.model.decoder import Decoder
 from fledge.tokens.tokenizer import Tokenizer
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 CONTEXT = 512
 
@@ -32,11 +28,15 @@ def engine(model: Decoder, tokenizer: Tokenizer) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def running(model: Decoder, tokenizer: Tokenizer) -> Iterator[Running]:
+def running(model: Decoder, tokenizer: Tokenizer) -> Iterator[Any]:
+    from serving import serving
+
     with serving(Engine(model, context_length=CONTEXT, max_batch=8, tokenizer=tokenizer), tokenizer) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def client(running: Running) -> openai.OpenAI:
+def client(running: Any) -> Any:
+    import openai
+
     return openai.OpenAI(base_url=running.url + "/v1", api_key="none", max_retries=0)

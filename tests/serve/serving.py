@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -52,18 +53,21 @@ def serving(
     kind: Any = "chat",
     limits: Limits | None = None,
     toolbox: Any = None,
+    send_buffer: int = 0,
     **options: Any,
 ) -> Iterator[Running]:
     config = ServeConfig(MODEL, limits=limits or Limits(), **options)
     server = Server(build_app(engine, tokenizer, kind, config, toolbox), config)
-    socket = bound_socket("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, args=([socket],), daemon=True)
+    listener = bound_socket("127.0.0.1", 0)
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     until = time.monotonic() + 20
     while not server.started:
         assert thread.is_alive() and time.monotonic() < until
         time.sleep(0.01)
-    port = socket.getsockname()[1]
+    port = listener.getsockname()[1]
     try:
         yield Running(f"http://127.0.0.1:{port}", port, server, engine, tokenizer)
     finally:

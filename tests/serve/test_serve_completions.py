@@ -112,9 +112,8 @@ def test_an_echoed_prompt_has_the_figures_of_a_forward_pass(
         assert told.token_logprobs[1 : len(ids)] == pytest.approx(scores.tolist(), abs=1e-4)
         assert len(told.tokens) == len(told.text_offset) == len(ids) + max_tokens
         assert choice.text.startswith(text)
-        assert [
-            choice.text[a:b] for a, b in zip(told.text_offset[1:], told.text_offset[2 : len(ids)], strict=False)
-        ] == [tokenizer.decode([index]) for index in ids[1:-1]]
+        words = zip(told.text_offset[1:], told.text_offset[2 : len(ids)], strict=False)
+        assert [choice.text[a:b] for a, b in words] == [tokenizer.decode([index]) for index in ids[1:-1]]
         assert choice.finish_reason == "length"
     assert given.usage is not None and given.usage.completion_tokens == 2 * max_tokens
 
@@ -155,11 +154,9 @@ def test_a_stream_has_the_same_logprobs(client: openai.OpenAI) -> None:
     settings = {"model": MODEL, "prompt": "the cat", "max_tokens": 20, "seed": 5, "logprobs": 1}
     told = client.completions.create(**settings).choices[0].logprobs
     parts = [chunk.choices[0].logprobs for chunk in client.completions.create(**settings, stream=True)]
-    for name in ("tokens", "token_logprobs", "text_offset"):
-        joined = [value for part in parts for value in getattr(part, name)]
-        assert (
-            joined == pytest.approx(getattr(told, name)) if name == "token_logprobs" else joined == getattr(told, name)
-        )
+    assert [token for part in parts for token in part.tokens] == told.tokens
+    assert [offset for part in parts for offset in part.text_offset] == told.text_offset
+    assert [value for part in parts for value in part.token_logprobs] == pytest.approx(told.token_logprobs, abs=1e-4)
 
 
 def test_characters_are_never_cut_in_a_stream(running: Running, tokenizer: Tokenizer) -> None:

@@ -55,11 +55,14 @@ def build_app(
     metrics = Metrics()
     driver = Driver(engine, config.limits, metrics)
 
+    served = Served(config, driver, tokenizer, kind, metrics, toolbox)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         driver.start()
         yield
         await driver.stop()
+        served.tool_threads.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
         title="Fledge",
@@ -70,7 +73,7 @@ def build_app(
         redirect_slashes=False,
     )
     app.router.route_class = StrictRoute
-    app.state.served = Served(config, driver, tokenizer, kind, metrics, toolbox)
+    app.state.served = served
     errors.install(app)
     answers: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}}
     for path, endpoint in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -108,7 +109,7 @@ def offered(served: Served, body: ChatBody) -> tuple[list[dict[str, Any]], froze
 async def create_chat_completion(
     body: Annotated[ChatBody, Body()], served: Annotated[Served, Depends(served_by)]
 ) -> Response:
-    asked = check(served, body)
+    asked = await asyncio.to_thread(check, served, body)
     head = {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion.chunk" if body.streams else "chat.completion",

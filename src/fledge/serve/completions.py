@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -114,7 +115,7 @@ def _plain(served: Served, ids: Sequence[int]) -> str:
 async def create_completion(
     body: Annotated[CompletionBody, Body()], served: Annotated[Served, Depends(served_by)]
 ) -> Response:
-    asked = check(served, body)
+    asked = await asyncio.to_thread(check, served, body)
     head = {
         "id": f"cmpl-{secrets.token_hex(12)}",
         "object": "text_completion",

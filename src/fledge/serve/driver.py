@@ -136,7 +136,8 @@ class Driver:
             ticket = self._of_number.get(event.request)
             if ticket is None:
                 continue
-            told.setdefault(ticket, []).append(event)
+            fault = event.completion.fault if event.completion is not None else ""
+            told.setdefault(ticket, []).append(ApiError(400, fault) if fault else event)
             if event.token is not None:
                 self.metrics.token(now - ticket.arrived, ticket.last_token_at and now - ticket.last_token_at)
                 ticket.last_token_at = now

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from llguidance import LLMatcher
+
 from fledge.infer.constraints import JSON_STYLE
 from fledge.infer.request import Constraint
 from fledge.serve.chat_body import ChatBody, NamedTool, ResponseFormat
@@ -13,7 +15,7 @@ from fledge.serve.errors import ApiError
 from fledge.tokens.tokenizer import Tokenizer
 
 CALL_MARKS = ("<|tool_call|>", "<|/tool_call|>")
-THOUGHT = "thought: <|think|> TEXT <|/think|>\n"
+THOUGHT = "thought: <|think|> TEXT <|/think|>"
 TEXT = "TEXT: /(.|\\n)*/"
 
 
@@ -22,11 +24,12 @@ def reply_constraint(
 ) -> Constraint | None:
     """The constraint of a reply that may call ``tools`` (``name``, ``parameters``), or None where it is free.
 
+    A reply may begin with thinking where it may be any text, and not where only JSON or a call may come: a model that
+    wants neither could think for ever.
+
     Raises ApiError where the fields of ``body`` do not fit each other.
     """
     answer = _answer(body.response_format, schema_chars)
-    thinks = "<|think|>" in tokenizer.special
-    thought, texts = ("thought?", THOUGHT + TEXT) if thinks else ("", TEXT)
     choice = body.tool_choice or "auto"
     if isinstance(choice, NamedTool):
         name = choice.function.name
@@ -36,21 +39,15 @@ def reply_constraint(
     elif choice == "required" and not tools:
         raise ApiError(400, "there are no tools to choose from", param="tool_choice")
     if choice == "none" or not tools:
-        if answer is None:
-            return None
-        return Constraint("grammar", f"start: {thought} answer\nanswer: {answer}\n{texts}")
-    one = isinstance(choice, NamedTool) or body.parallel_tool_calls is False
-    calls = "call" if one else "call+"
-    if choice != "auto":
-        replies = calls
-    elif answer is None:
-        replies = f"TEXT ({calls})?"
-    else:
-        replies = f"(answer | {calls})"
+        return None if answer is None else Constraint("grammar", f"start: {answer}")
+    calls = "call" if isinstance(choice, NamedTool) or body.parallel_tool_calls is False else "call+"
+    rules = [f"start: {calls}"]
+    if choice == "auto" and answer is None:
+        thinks = "<|think|>" in tokenizer.special
+        rules = [f"start: {'thought? ' if thinks else ''}TEXT ({calls})?", *([THOUGHT] if thinks else []), TEXT]
+    elif choice == "auto":
+        rules = [f"start: answer | {calls}", f"answer: {answer}"]
     opening, closing = CALL_MARKS
-    rules = [f"start: {thought} {replies}", texts]
-    if choice == "auto" and answer is not None:
-        rules.append(f"answer: {answer}")
     rules.append(f"call: {opening} ({' | '.join(f'call_{i}' for i in range(len(tools)))}) {closing}")
     for i, tool in enumerate(tools):
         beginning = json.dumps(f'{{"name": {json.dumps(tool["name"])}, "arguments": ')
@@ -83,4 +80,7 @@ def _json(schema: dict[str, Any], param: str, schema_chars: int) -> str:
         raise ApiError(400, "the schema holds a number that JSON has not", param=param) from None
     if len(text) > schema_chars:
         raise ApiError(400, f"the schema has {len(text)} characters, at most {schema_chars}", param=param)
+    if fault := LLMatcher.validate_grammar(LLMatcher.grammar_from_json_schema(text)):
+        reason = " ".join(fault.removeprefix("at <>: ").split())[:300]
+        raise ApiError(400, f"the schema cannot be met: {reason}", param=param)
     return f"%json {text}"

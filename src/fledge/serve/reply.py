@@ -88,8 +88,9 @@ class Reply:
             assert self.served.toolbox is not None
             session = session or self.served.toolbox.session(self.served.config.limits.tool_calls)
             results: list[ToolResult] = []
+            loop = asyncio.get_running_loop()
             for text in waiting:
-                results.append(await asyncio.to_thread(session.run, text))
+                results.append(await loop.run_in_executor(self.served.tool_threads, session.run, text))
                 yield Delta(self.choice, executed=[told_result(text, results[-1])])
             following = self._continued(round_.request, completion, results)
             if following is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ from fledge.serve.ticket import Ticket
 from fledge.serve.tools import Toolbox
 from fledge.tokens.tokenizer import Tokenizer
 
+TOOL_THREADS = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Served:
@@ -31,6 +34,8 @@ class Served:
     kind: Kind
     metrics: Metrics
     toolbox: Toolbox | None = None
+    tool_threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(TOOL_THREADS, "tool"))
+    """Its own, so that slow tools keep nobody else waiting."""
     since: int = field(default_factory=lambda: int(time.time()))
 
     @property

@@ -38,13 +38,17 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
                 while chunk is not None:
-                    await send(_body(json.dumps(chunk, ensure_ascii=False)))
+                    await send(_body(_written(chunk)))
                     chunk = await anext(chunks, None)
                 await send(_body("[DONE]"))
             except (ApiError, FledgeError) as error:
                 told = error if isinstance(error, ApiError) else ApiError(500, str(error))
-                await send(_body(json.dumps(told.content(), ensure_ascii=False)))
+                await send(_body(_written(told.content())))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _written(chunk: dict[str, Any]) -> str:
+    return json.dumps(chunk, ensure_ascii=False, separators=(",", ":"))
 
 
 def _body(data: str) -> dict[str, Any]:

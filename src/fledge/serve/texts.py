@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ async def create_embeddings(
     inputs = prompts_of(body.input)
     if len(inputs) > served.config.limits.choices:
         raise ApiError(400, f"{len(inputs)} texts; at most {served.config.limits.choices} at once", param="input")
-    sequences = [_ids(served, each) for each in inputs]
+    sequences = await asyncio.to_thread(lambda: [_ids(served, each) for each in inputs])
     data = []
     for index, ids in enumerate(sequences):
         # one by one, so that completions go on in between
@@ -65,7 +66,7 @@ async def tokenize(
     if (body.prompt is None) == (body.messages is None):
         raise ApiError(400, "either prompt or messages was expected", param="prompt")
     try:
-        ids = _tokenized(served, body)
+        ids = await asyncio.to_thread(_tokenized, served, body)
     except FledgeError as error:
         raise refused(error, "prompt" if body.messages is None else "messages") from None
     texts = [served.text_of(index) for index in ids] if body.return_token_strs else None
