@@ -15,6 +15,8 @@ CHAT = "/v1/chat/completions"
 EMBED = "/v1/embeddings"
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "3"}
+SCHEMA = "response_format.json_schema.schema"
 
 
 def text(**fields: Any) -> dict[str, Any]:
@@ -125,7 +127,7 @@ ROWS: list[tuple[str, Any, int, str | None, str]] = [
     (CHAT, chat(tools=[tool()], tool_choice="maybe"), 400, "tool_choice", "'none', 'auto' or 'required'"),
     (CHAT, chat(response_format={"type": "xml"}), 400, "response_format.type", "'json_schema'"),
     (CHAT, chat(response_format={"type": "json_schema"}), 400, "response_format.json_schema", "is missing"),
-    (CHAT, schema({"type": "nope"}), 400, "response_format.json_schema.schema", "Invalid type: nope"),
+    (CHAT, schema({"type": "nope"}), 400, SCHEMA, "Invalid type: nope"),
     (
         CHAT,
         schema({"type": "integer", "minimum": 5, "maximum": 3}),
@@ -133,9 +135,9 @@ ROWS: list[tuple[str, Any, int, str | None, str]] = [
         "response_format.json_schema.schema",
         "Unsatisfiable",
     ),
-    (CHAT, schema({"not": {}}), 400, "response_format.json_schema.schema", "Unimplemented keys"),
-    (CHAT, schema({"type": "string", "pattern": "("}), 400, "response_format.json_schema.schema", "regex"),
-    (CHAT, schema({"enum": ["x" * 70_000]}), 400, "response_format.json_schema.schema", "at most 65536"),
+    (CHAT, schema({"not": {}}), 400, SCHEMA, "Unimplemented keys"),
+    (CHAT, schema({"type": "string", "pattern": "("}), 400, SCHEMA, "regex"),
+    (CHAT, schema({"enum": ["x" * 70_000]}), 400, SCHEMA, "at most 65536"),
     (
         CHAT,
         chat(tools=[tool(parameters={"type": "object", "properties": {"a": {"type": "nope"}}})]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import base64
 
 import httpx
 import numpy as np
@@ -37,8 +37,6 @@ def test_embeddings_are_means_of_last_states_of_length_one(
             for item, wanted in zip(told.data, expected, strict=True):
                 vector = item.embedding
                 if isinstance(vector, str):
-                    import base64
-
                     vector = np.frombuffer(base64.b64decode(vector), dtype="<f4")
                 np.testing.assert_allclose(vector, wanted, atol=1e-5)
             assert told.usage.prompt_tokens == sum(map(len, ids))
@@ -63,7 +61,7 @@ def test_tokens_and_back(running: Running, tokenizer: Tokenizer) -> None:
     assert running.post("/tokenize", talk).json()["tokens"][-1] == tokenizer.end
 
 
-def test_the_tokenizer_is_described(running: Running, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_the_tokenizer_is_described(running: Running, tokenizer: Tokenizer) -> None:
     told = httpx.get(running.url + "/tokenizer_info").json()
     assert (told["bos_token"], told["eos_token"], told["model_max_length"]) == ("<|bos|>", "<|end|>", 512)
     assert "<|assistant|>" in told["chat_template"]

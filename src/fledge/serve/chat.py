@@ -14,7 +14,7 @@ from fastapi import Body, Depends
 from starlette.responses import JSONResponse, Response
 
 from fledge.infer.prompts import prompt_ids, reply_limits
-from fledge.infer.request import GenerateRequest, Token
+from fledge.infer.request import Constraint, GenerateRequest, Token
 from fledge.serve.chat_body import ChatBody
 from fledge.serve.conversation import conversation, shown
 from fledge.serve.errors import ApiError, refused
@@ -35,9 +35,10 @@ class Asked:
     body: ChatBody
     requests: list[GenerateRequest]
     own_tools: frozenset[str]
+    later: Constraint | None
 
     def replies(self) -> list[Reply]:
-        return [Reply(self.served, i, request, self.own_tools) for i, request in enumerate(self.requests)]
+        return [Reply(self.served, i, request, self.own_tools, self.later) for i, request in enumerate(self.requests)]
 
     def logprobs(self, tokens: list[Token]) -> dict[str, Any] | None:
         if not self.body.logprobs:
@@ -62,6 +63,10 @@ def check(served: Served, body: ChatBody) -> Asked:
         raise ApiError(400, f"at most {limits.top_logprobs} are told", param="top_logprobs")
     tools, own = offered(served, body)
     constraint = reply_constraint(served.tokenizer, body, tools, limits.schema_chars)
+    later = constraint
+    if own and body.tool_choice not in (None, "auto", "none"):
+        free = body.model_copy(update={"tool_choice": "auto"})
+        later = reply_constraint(served.tokenizer, free, tools, limits.schema_chars)
     lines = [json.dumps(tool, ensure_ascii=False) for tool in tools]
     talk = conversation(body.messages, lines)
     try:
@@ -86,7 +91,7 @@ def check(served: Served, body: ChatBody) -> Asked:
         )
         for choice in range(n)
     ]
-    return Asked(served, body, requests, own)
+    return Asked(served, body, requests, own, later)
 
 
 def offered(served: Served, body: ChatBody) -> tuple[list[dict[str, Any]], frozenset[str]]:

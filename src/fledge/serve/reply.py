@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from fledge.infer.request import Completion, GenerateRequest, Token
+from fledge.infer.request import Completion, Constraint, GenerateRequest, Token
 from fledge.infer.text import TextStream
 from fledge.serve.served import Served
 from fledge.serve.ticket import Ticket
@@ -39,12 +39,13 @@ class Delta:
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """One choice. ``own_tools`` are the names of the tools that the server runs."""
+    """One choice. ``own_tools`` are the names of the tools that the server runs, ``later`` what holds after they ran."""
 
     served: Served
     choice: int
     request: GenerateRequest
     own_tools: frozenset[str]
+    later: Constraint | None
 
     async def deltas(self, ticket: Ticket, usage: Usage) -> AsyncGenerator[Delta, None]:
         """All of it; ``ticket`` is of ``request`` and is closed by who made it, those of later rounds here."""
@@ -113,7 +114,7 @@ class Reply:
         room = request.max_tokens - len(completion.tokens)
         if room < 1 or len(ids) > self.served.context_length:
             return None
-        return replace(request, ids=ids, max_tokens=room)
+        return replace(request, ids=ids, max_tokens=room, constraint=self.later)
 
 
 def read_call(text: str) -> tuple[str, dict[str, Any]] | None:
