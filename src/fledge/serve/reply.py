@@ -39,7 +39,7 @@ class Delta:
 
 @dataclass(frozen=True, eq=False)
 class Reply:
-    """One choice. ``own_tools`` are the names of the tools that the server runs, ``later`` what holds after they ran."""
+    """One choice. ``own_tools`` are the names of the server's tools, ``later`` is the constraint after they ran."""
 
     served: Served
     choice: int
