@@ -54,9 +54,10 @@ def serving(
     limits: Limits | None = None,
     toolbox: Any = None,
     send_buffer: int = 0,
+    name: str = MODEL,
     **options: Any,
 ) -> Iterator[Running]:
-    config = ServeConfig(MODEL, limits=limits or Limits(), **options)
+    config = ServeConfig(name, limits=limits or Limits(), **options)
     server = Server(build_app(engine, tokenizer, kind, config, toolbox), config)
     listener = bound_socket("127.0.0.1", 0)
     if send_buffer:

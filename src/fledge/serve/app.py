@@ -86,7 +86,7 @@ def build_app(
         app.post(path, responses=answers, response_model=None)(endpoint)
     for path, reader in (
         ("/v1/models", about.models),
-        ("/v1/models/{name}", about.model),
+        ("/v1/models/{name:path}", about.model),
         ("/tokenizer_info", texts.tokenizer_info),
         ("/health", about.health),
         ("/v1/health", about.health),

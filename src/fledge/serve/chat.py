@@ -54,8 +54,8 @@ def check(served: Served, body: ChatBody) -> Asked:
             400, "this is a base model: it has no assistant, and continues texts at /v1/completions", param="model"
         )
     n = body.n or 1
-    max_tokens = body.max_completion_tokens if body.max_tokens is None else body.max_tokens
-    served.check_fields(body, n, max_tokens)
+    max_tokens = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
+    served.check_fields(body, 1, max_tokens)
     limits = served.config.limits
     if body.top_logprobs is not None and not body.logprobs:
         raise ApiError(400, "top_logprobs needs logprobs: true", param="top_logprobs")
@@ -125,10 +125,13 @@ async def create_chat_completion(
         return EventStream(streamed(asked, head))
     usage = Usage()
     async with served.running(asked.requests) as tickets:
-        choices = []
-        for reply, ticket in zip(asked.replies(), tickets, strict=True):
-            choices.append(_whole(asked, [delta async for delta in reply.deltas(ticket, usage)]))
-    return JSONResponse({**head, "choices": choices, "usage": usage.told()})
+        replies = zip(asked.replies(), tickets, strict=True)
+        deltas = [[delta async for delta in reply.deltas(ticket, usage)] for reply, ticket in replies]
+
+    def answer() -> Response:
+        return JSONResponse({**head, "choices": [_whole(asked, each) for each in deltas], "usage": usage.told()})
+
+    return await asyncio.to_thread(answer)
 
 
 def _whole(asked: Asked, deltas: list[Delta]) -> dict[str, Any]:

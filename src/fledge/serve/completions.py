@@ -68,7 +68,7 @@ def check(served: Served, body: CompletionBody) -> Asked:
     served.check_model(body.model)
     given = prompts_of(body.prompt)
     n = body.n or 1
-    served.check_fields(body, len(given) * n, body.max_tokens)
+    served.check_fields(body, len(given), body.max_tokens)
     n_top = body.logprobs
     if n_top is not None and n_top > served.config.limits.top_logprobs:
         raise ApiError(400, f"at most {served.config.limits.top_logprobs} are told", param="logprobs")
@@ -125,13 +125,16 @@ async def create_completion(
     if body.streams:
         return EventStream(streamed(asked, head))
     usage = Usage()
-    choices = []
     async with served.running(asked.requests) as tickets:
-        for number, ticket in enumerate(tickets):
-            completion = await ticket.completion()
-            usage.add(ticket, completion, first=number % asked.n == 0, n_sampled=len(asked.sampled(completion)))
-            choices.append(_choice(asked, number, completion))
-    return JSONResponse({**head, "choices": choices, "usage": usage.told()})
+        completions = [await ticket.completion() for ticket in tickets]
+    for number, (ticket, completion) in enumerate(zip(tickets, completions, strict=True)):
+        usage.add(ticket, completion, first=number % asked.n == 0, n_sampled=len(asked.sampled(completion)))
+
+    def answer() -> Response:
+        choices = [_choice(asked, number, completion) for number, completion in enumerate(completions)]
+        return JSONResponse({**head, "choices": choices, "usage": usage.told()})
+
+    return await asyncio.to_thread(answer)
 
 
 def _choice(asked: Asked, number: int, completion: Completion) -> dict[str, Any]:

@@ -86,5 +86,5 @@ def tool_lines(tools: Sequence[Tool]) -> list[str]:
 
 
 def shown(function: Function) -> dict[str, Any]:
-    parameters = function.parameters or {"type": "object", "properties": {}}
+    parameters = function.parameters or {"type": "object", "properties": {}, "additionalProperties": False}
     return {"name": function.name, "description": function.description or "", "parameters": parameters}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -156,17 +157,17 @@ class Driver:
             self._to_loop(self._tell, told)
 
     def _begin(self, ticket: Ticket) -> None:
-        try:
-            self._enter(ticket)
-        except Exception as error:
-            self._to_loop(_settle, ticket.taken, None, error)
-        else:
-            self._to_loop(_settle, ticket.taken, None, None)
+        self._to_loop(_settle, ticket.taken, None, self._refusal(ticket))
 
-    def _enter(self, ticket: Ticket) -> None:
+    def _refusal(self, ticket: Ticket) -> Exception | None:
+        """Give the ticket's request to the engine: what it says against it, if anything."""
         ticket.n_attempts += 1
-        ticket.number = self.engine.submit(ticket.request)
+        try:
+            ticket.number = self.engine.submit(ticket.request)
+        except Exception as error:
+            return error
         self._of_number[ticket.number] = ticket
+        return None
 
     def _end(self, ticket: Ticket) -> None:
         if ticket.number is not None:
@@ -180,11 +181,12 @@ class Driver:
         told: dict[Ticket, list[Item]] = {}
         for ticket in list(self._of_number.values()):
             self._end(ticket)
+            fault: Exception | None = error
             if ticket.last_token_at is None and ticket.n_attempts < N_ATTEMPTS:
-                self._enter(ticket)
-            else:
-                line = str(error) if isinstance(error, FledgeError) else f"{type(error).__name__}: {error}"
-                told[ticket] = [ApiError(500, " ".join(f"the model failed: {line}".split())[:500])]
+                fault = self._refusal(ticket)
+            if fault is not None:
+                told[ticket] = [ApiError(500, f"the model failed: {_in_a_line(fault)}")]
+        print(f"fledge: a step of the model failed: {_in_a_line(error)}", file=sys.stderr, flush=True)
         self._to_loop(self._tell, told)
 
     def _to_loop(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -202,6 +204,11 @@ class Driver:
                 self._open.discard(ticket)
                 self.metrics.ended("failed" if isinstance(last, Exception) else "completed")
             ticket.put(items)
+
+
+def _in_a_line(error: Exception) -> str:
+    line = str(error) if isinstance(error, FledgeError) else f"{type(error).__name__}: {error}"
+    return " ".join(line.split())[:500]
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

@@ -42,7 +42,7 @@ class Guard:
             except ClientGone:
                 return
             else:
-                await self._watched(scope, body, receive, answer.send)
+                await self._watched(scope, body, receive, answer)
         finally:
             self.n_active -= 1
             route = scope.get("route")
@@ -99,8 +99,8 @@ class Guard:
             raise too_long
         return b"".join(parts)
 
-    async def _watched(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Run the endpoint, and end it when its client leaves."""
+    async def _watched(self, scope: Scope, body: bytes, receive: Receive, answer: Answer) -> None:
+        """Run the endpoint, and end it when its client leaves before the answer is whole."""
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
@@ -112,12 +112,15 @@ class Guard:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        work = asyncio.ensure_future(self.app(scope, replay, send))
+        work = asyncio.ensure_future(self.app(scope, replay, answer.send))
         watch = asyncio.create_task(gone())
         try:
             await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
-            if work.done() and not work.cancelled():
-                await work
+            if not (work.done() or answer.whole):
+                work.cancel()
+            await asyncio.wait((work,))
+            if not work.cancelled():
+                work.result()
         finally:
             for task in (work, watch):
                 task.cancel()
@@ -134,10 +137,12 @@ class Answer:
     def __init__(self, scope: Scope, send: Send, seconds: float) -> None:
         self._scope, self._send, self._seconds = scope, send, seconds
         self.status = 499
+        self.whole = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+        self.whole = message["type"] == "http.response.body" and not message.get("more_body", False)
         try:
             async with asyncio.timeout(self._seconds):
                 await self._send(message)

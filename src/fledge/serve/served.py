@@ -84,11 +84,13 @@ class Served:
                 code="context_length_exceeded",
             )
 
-    def check_fields(self, asked: SamplingFields, n_choices: int, max_tokens: int | None) -> None:
+    def check_fields(self, asked: SamplingFields, n_prompts: int, max_tokens: int | None) -> None:
         """Raise ApiError, naming the field, for what is beyond the limits."""
         limits = self.config.limits
+        n_choices = n_prompts * (asked.n or 1)
         if n_choices > limits.choices:
-            raise ApiError(400, f"{n_choices} completions in one request; at most {limits.choices}", param="n")
+            param = "prompt" if n_prompts > limits.choices else "n"
+            raise ApiError(400, f"{n_choices} completions in one request; at most {limits.choices}", param=param)
         if limits.max_tokens and (max_tokens or 0) > limits.max_tokens:
             raise ApiError(400, f"at most {limits.max_tokens} tokens are given", param="max_tokens")
         if not all(asked.stops) or len(asked.stops) > limits.stop_texts:

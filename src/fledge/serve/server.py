@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
                 http=protocol(config.limits.body_seconds),
                 ws="none",
                 lifespan="on",
-                log_level="warning",
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

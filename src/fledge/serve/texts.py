@@ -34,6 +34,8 @@ async def create_embeddings(
     for index, ids in enumerate(sequences):
         # one by one, so that completions go on in between
         (state,) = await served.driver.call(lambda ids=ids: served.driver.engine.embed([ids]))  # type: ignore[misc]
+        if not np.isfinite(state).all():
+            raise ApiError(500, "the model's states are no numbers")
         vector = (state / max(float(np.linalg.norm(state)), 1e-12)).astype("<f4")
         told: Any = vector.tolist()
         if body.encoding_format == "base64":
