@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import openai
 import pytest
+from pydantic import BaseModel, Field
 from serving import MODEL, Running
 
 from fledge.infer.engine import Engine
@@ -241,3 +243,42 @@ def test_json_beside_tools(client: openai.OpenAI) -> None:
             assert all(map(valid, choice.message.tool_calls))
         else:
             assert set(json.loads(choice.message.content)) == {"name", "age"}
+
+
+class Person(BaseModel):
+    name: Literal["Ann", "Bob"]
+    age: Annotated[int, Field(ge=0, le=9)]
+
+
+def test_the_clients_own_ways_of_parsing(client: openai.OpenAI) -> None:
+    settings: dict[str, Any] = {"model": MODEL, "messages": [USER], "seed": 1, "max_tokens": 200}
+    parsed = client.chat.completions.parse(**settings, response_format=Person).choices[0].message.parsed
+    assert isinstance(parsed, Person)
+    with client.chat.completions.stream(**settings, response_format=Person) as stream:
+        kinds = {event.type for event in stream}
+        assert stream.get_final_completion().choices[0].message.parsed == parsed
+    assert {"content.delta", "content.done"} <= kinds
+    with client.chat.completions.stream(
+        **settings, tools=[openai.pydantic_function_tool(Person)], tool_choice="required", parallel_tool_calls=False
+    ) as stream:
+        (call,) = stream.get_final_completion().choices[0].message.tool_calls or ()
+    assert isinstance(call.function.parsed_arguments, Person)
+
+
+def test_many_at_once_from_the_asynchronous_client(running: Running) -> None:
+    async def ask() -> list[str | None]:
+        async with openai.AsyncOpenAI(base_url=running.url + "/v1", api_key="x", max_retries=0) as client:
+
+            async def one(seed: int) -> str | None:
+                given = await client.chat.completions.create(model=MODEL, messages=[USER], seed=seed, max_tokens=30)
+                return given.choices[0].message.content
+
+            left = await client.chat.completions.create(model=MODEL, messages=[USER], stream=True)
+            async for _ in left:
+                break
+            await left.close()
+            return await asyncio.gather(*map(one, [*range(20), *range(20)]))
+
+    texts = asyncio.run(ask())
+    assert texts[:20] == texts[20:] and len(set(texts)) == 20
+    running.wait_until_idle()

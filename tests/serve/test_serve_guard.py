@@ -233,6 +233,15 @@ def test_a_full_queue_answers_429(slow: Engine, tokenizer: Tokenizer) -> None:
         assert server.post(TEXT, {**LONG, "max_tokens": 2}).status_code == 200
 
 
+def test_longer_completions_than_are_given_are_refused(engine: Engine, tokenizer: Tokenizer) -> None:
+    with serving(engine, tokenizer, limits=Limits(max_tokens=20)) as server:
+        assert server.post(TEXT, {**LONG, "max_tokens": 20}).status_code == 200
+        assert server.post(TEXT, {**LONG, "max_tokens": 21}).json()["error"]["param"] == "max_tokens"
+        talk = {"model": MODEL, "messages": [{"role": "user", "content": "the"}], "logit_bias": {"287": -100}}
+        assert server.post("/v1/chat/completions", talk).json()["usage"]["completion_tokens"] <= 20
+        assert server.post("/v1/chat/completions", {**talk, "max_completion_tokens": 21}).status_code == 400
+
+
 def test_a_completion_that_takes_too_long_is_ended(slow: Engine, tokenizer: Tokenizer) -> None:
     with serving(slow, tokenizer, limits=Limits(request_seconds=0.3)) as server:
         answer = server.post(TEXT, LONG)

@@ -66,3 +66,14 @@ def test_rolling_and_generation(running: Running, direct: Engine, tokenizer: Tok
     (told,) = model.generate_until(asked("generate_until", ("the cat", settings)))
     body = {"model": MODEL, "prompt": tokenizer.encode("the cat"), "max_tokens": 12, "temperature": 0}
     assert told == running.post("/v1/completions", body).json()["choices"][0]["text"]
+
+
+def test_chats(running: Running) -> None:
+    settings = {"num_concurrent": 2, "tokenizer_backend": None}
+    model = api.LocalChatCompletion(model=MODEL, base_url=running.url + "/v1/chat/completions", **settings)
+    talk = model.apply_chat_template([{"role": "user", "content": "the cat"}])
+    (told,) = model.generate_until(
+        asked("generate_until", (talk, {"until": ["zzz"], "max_gen_toks": 9, "temperature": 0}))
+    )
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "the cat"}], "max_tokens": 9, "temperature": 0}
+    assert told == running.post("/v1/chat/completions", body).json()["choices"][0]["message"]["content"]

@@ -61,6 +61,7 @@ def check(served: Served, body: ChatBody) -> Asked:
         raise ApiError(400, "top_logprobs needs logprobs: true", param="top_logprobs")
     if (body.top_logprobs or 0) > limits.top_logprobs:
         raise ApiError(400, f"at most {limits.top_logprobs} are told", param="top_logprobs")
+    served.check_text(sum(len(message.text) for message in body.messages), "messages")
     tools, own = offered(served, body)
     constraint = reply_constraint(served.tokenizer, body, tools, limits.schema_chars)
     later = constraint

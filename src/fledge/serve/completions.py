@@ -81,6 +81,8 @@ def check(served: Served, body: CompletionBody) -> Asked:
         raise ApiError(400, f"token {max(stop_ids)} is outside the vocabulary", param="stop_token_ids")
     prompts, texts = [], []
     for prompt in given:
+        if isinstance(prompt, str):
+            served.check_text(len(prompt), "prompt")
         try:
             ids = prompt_ids(served.tokenizer, prompt) if isinstance(prompt, str) else prompt
         except FledgeError as error:

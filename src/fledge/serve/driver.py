@@ -119,18 +119,21 @@ class Driver:
     def _run(self) -> None:
         while not self._stopping:
             try:
-                while True:
-                    self._inbox.get(block=not self._of_number and not self._stopping)()
-            except queue.Empty:
-                pass
-            self._step()
+                self._hear()
+                self._step()
+            except Exception as error:
+                self._failed(error)
+
+    def _hear(self) -> None:
+        """Do what the event loop asks for; wait for it where nothing else is to be done."""
+        try:
+            while True:
+                self._inbox.get(block=not self._of_number and not self._stopping)()
+        except queue.Empty:
+            pass
 
     def _step(self) -> None:
-        try:
-            events = self.engine.step()
-        except Exception as error:
-            self._failed(error)
-            return
+        events = self.engine.step()
         now = time.monotonic()
         told: dict[Ticket, list[Item]] = {}
         for event in events:

@@ -84,6 +84,17 @@ class Served:
                 code="context_length_exceeded",
             )
 
+    def check_text(self, n_characters: int, param: str) -> None:
+        """Refuse before it is tokenised what cannot fit, however long its tokens are."""
+        at_least = n_characters // max(map(len, self.tokenizer.token_bytes))
+        if at_least > self.context_length:
+            raise ApiError(
+                400,
+                f"the prompt has more than {at_least} tokens and the model reads {self.context_length}; shorten it",
+                param=param,
+                code="context_length_exceeded",
+            )
+
     def check_fields(self, asked: SamplingFields, n_prompts: int, max_tokens: int | None) -> None:
         """Raise ApiError, naming the field, for what is beyond the limits."""
         limits = self.config.limits

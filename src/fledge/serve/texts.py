@@ -51,6 +51,8 @@ async def create_embeddings(
 
 
 def _ids(served: Served, given: str | list[int]) -> list[int]:
+    if isinstance(given, str):
+        served.check_text(len(given), "input")
     try:
         ids = prompt_ids(served.tokenizer, given) if isinstance(given, str) else given
     except FledgeError as error:
