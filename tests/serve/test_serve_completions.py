@@ -8,11 +8,13 @@ from typing import Any
 
 import openai
 import pytest
-from serving import MODEL, Running
+from serving import MODEL, Running, serving
 
 from fledge.infer.engine import Engine
 from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import Completion, GenerateRequest
+from fledge.model.config import ModelConfig
+from fledge.model.decoder import Decoder
 from fledge.tokens.tokenizer import Tokenizer
 
 
@@ -196,3 +198,17 @@ def test_tokens_to_stop_at(client: openai.OpenAI, tokenizer: Tokenizer) -> None:
     assert client.completions.create(**settings).choices[0].finish_reason == "length"
     stopped = client.completions.create(**settings, extra_body={"stop_token_ids": [end]})
     assert (stopped.choices[0].text, stopped.choices[0].finish_reason) == ("", "stop")
+
+
+def test_tokens_without_a_text_never_come(tokenizer: Tokenizer) -> None:
+    """A model may have room for more tokens than its tokenizer knows."""
+    n = tokenizer.vocab_size
+    sizes = {"n_layers": 1, "d_model": 16, "n_heads": 2, "n_kv_heads": 1, "head_dim": 8, "d_ff": 16}
+    wide = Engine(Decoder(ModelConfig(vocab_size=n + 300, **sizes)), context_length=64, tokenizer=tokenizer)
+    with serving(wide, tokenizer) as server:
+        body = {"model": MODEL, "prompt": [1], "max_tokens": 60, "temperature": 2, "logprobs": 20, "echo": True}
+        told = server.post("/v1/completions", body).json()["choices"][0]["logprobs"]
+        assert not [token for token in told["tokens"] if token.startswith("token:")]
+        assert any(token.startswith("token:") for top in told["top_logprobs"][1:] for token in top)
+        for fields in ({"prompt": [n]}, {"logit_bias": {str(n): 100}}, {"stop_token_ids": [n]}):
+            assert server.post("/v1/completions", {**body, **fields}).status_code == 400

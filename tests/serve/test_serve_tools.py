@@ -170,6 +170,16 @@ def test_tools_are_offered_unless_none_may_be_called(engine: Engine, tokenizer: 
         assert choice.message.content and not hasattr(choice.message, "executed_tools")
 
 
+def test_a_stop_text_ends_the_reply_before_tools_run(
+    engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adder = Adder()
+    Led(engine, monkeypatch, [calling(("add", 1, 2)) + ' "so STOP there"'])
+    with serving(engine, tokenizer, toolbox=adder) as server:
+        choice = ask(server, stop="STOP").choices[0]
+    assert (choice.message.content, choice.finish_reason, adder.calls) == ("so ", "stop", [])
+
+
 def test_calls_are_bounded(engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     adder = Adder()
     Led(engine, monkeypatch, [calling(("add", 1, 2))] * 3 + [SAYS])

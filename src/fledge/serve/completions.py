@@ -77,8 +77,7 @@ def check(served: Served, body: CompletionBody) -> Asked:
         raise ApiError(400, "echo with logprobs is not streamed", param="stream", code="unsupported_parameter")
     stop_ids, forbidden = reply_limits(served.tokenizer, "")
     stop_ids = (*stop_ids, *(body.stop_token_ids or ()))
-    if max(stop_ids) >= served.driver.engine.vocab_size:
-        raise ApiError(400, f"token {max(stop_ids)} is outside the vocabulary", param="stop_token_ids")
+    served.check_tokens(stop_ids, "stop_token_ids")
     prompts, texts = [], []
     for prompt in given:
         if isinstance(prompt, str):
@@ -109,9 +108,7 @@ def check(served: Served, body: CompletionBody) -> Asked:
 
 
 def _plain(served: Served, ids: Sequence[int]) -> str:
-    special = served.tokenizer.special_ids
-    n_known = served.tokenizer.vocab_size
-    return served.tokenizer.decode([index for index in ids if index not in special and index < n_known])
+    return served.tokenizer.decode([index for index in ids if index not in served.tokenizer.special_ids])
 
 
 async def create_completion(

@@ -58,12 +58,13 @@ class Driver:
     async def submit(self, requests: Sequence[GenerateRequest], arrived: float | None = None) -> list[Ticket]:
         """Take all of ``requests`` or none: ApiError where the queue is full or the engine does not take one.
 
-        Their time runs from ``arrived`` (``time.monotonic``), else from now.
+        Those that go on with what arrived before, at ``arrived`` (``time.monotonic``), keep their time and are not
+        turned away.
         """
         room = self.engine.max_batch + self.limits.queue
         if len(requests) > room:
             raise ApiError(400, f"{len(requests)} completions are asked for, at most {room} fit", param="n")
-        if len(self._open) + len(requests) > room:
+        if arrived is None and len(self._open) + len(requests) > room:
             raise ApiError(
                 429,
                 f"{len(self._open)} completions wait or run already; ask again later",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 from collections.abc import Mapping
 
@@ -24,7 +25,7 @@ class Guard:
         self.app, self.config, self.driver, self.metrics = app, config, driver, driver.metrics
         self.draining = False
         self.n_active = 0
-        self._key = hmac.new(b"", config.api_key.encode(), "sha256").digest() if config.api_key else b""
+        self._key = _digest(config.api_key) if config.api_key else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,8 +60,7 @@ class Guard:
             raise ApiError(503, "the server is stopping", headers={"Retry-After": "5"})
         if self._key and scope["path"] not in OPEN_PATHS:
             scheme, _, key = headers.get("authorization", "").partition(" ")
-            given = hmac.new(b"", key.strip().encode("latin-1"), "sha256").digest()
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._key):
+            if scheme.lower() != "bearer" or not hmac.compare_digest(_digest(key.strip()), self._key):
                 raise ApiError(
                     401,
                     "the API key is missing or wrong; send it as 'Authorization: Bearer KEY'",
@@ -157,6 +157,10 @@ async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -
     response = error.response()
     response.headers["connection"] = "close"  # a body that was not read may follow
     await response(scope, receive, send)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
 
 
 def _without_port(host: str) -> str:

@@ -82,7 +82,7 @@ class Reply:
                     round_.close()
             assert completion is not None
             usage.add(round_, completion, first=round_ is first and not self.choice, n_sampled=len(completion.tokens))
-            if not waiting or n_calls or completion.finish_reason != "stop":
+            if not waiting or n_calls or stream.stopped or completion.finish_reason != "stop":
                 reason = "tool_calls" if n_calls and completion.finish_reason == "stop" else completion.finish_reason
                 yield Delta(self.choice, finish_reason=reason)
                 return
@@ -114,7 +114,7 @@ class Reply:
         room = request.max_tokens - len(completion.tokens)
         if room < 1 or len(ids) > self.served.context_length:
             return None
-        return replace(request, ids=ids, max_tokens=room, constraint=self.later)
+        return replace(request, ids=ids, max_tokens=room, constraint=self.later, priority=1)
 
 
 def read_call(text: str) -> tuple[str, dict[str, Any]] | None:

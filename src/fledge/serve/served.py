@@ -60,7 +60,9 @@ class Served:
                 text = data.decode()
             except UnicodeDecodeError:
                 text = ""
-            if not text or text in seen or text.startswith("bytes:"):
+            if not data:
+                text = f"token:{len(texts)}"
+            elif not text or text in seen or text.startswith("bytes:"):
                 text = "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
             seen.add(text)
             texts.append(text)
@@ -72,10 +74,7 @@ class Served:
     def check_prompt(self, ids: Sequence[int], param: str) -> None:
         if not ids:
             raise ApiError(400, "the prompt is empty; it needs at least one token", param=param)
-        if max(ids) >= self.driver.engine.vocab_size:
-            raise ApiError(
-                400, f"token {max(ids)} is outside the vocabulary of {self.driver.engine.vocab_size}", param=param
-            )
+        self.check_tokens(ids, param)
         if len(ids) > self.context_length:
             raise ApiError(
                 400,
@@ -83,6 +82,16 @@ class Served:
                 param=param,
                 code="context_length_exceeded",
             )
+
+    def check_tokens(self, ids: Sequence[int], param: str) -> None:
+        n = self.tokenizer.vocab_size
+        if ids and max(ids) >= n:
+            raise ApiError(400, f"token {max(ids)} is outside the vocabulary of {n}", param=param)
+
+    @cached_property
+    def unnamed_ids(self) -> tuple[int, ...]:
+        """What the model has room for and the tokenizer no text."""
+        return tuple(range(self.tokenizer.vocab_size, self.driver.engine.vocab_size))
 
     def check_text(self, n_characters: int, param: str) -> None:
         """Refuse before it is tokenised what cannot fit, however long its tokens are."""
@@ -113,7 +122,7 @@ class Served:
         if len(asked.logit_bias or {}) > limits.biases:
             raise ApiError(400, f"at most {limits.biases} tokens can be biased", param="logit_bias")
         for key in asked.logit_bias or {}:
-            if not (key.isascii() and key.isdigit() and len(key) < 12 and int(key) < self.driver.engine.vocab_size):
+            if not (key.isascii() and key.isdigit() and len(key) < 12 and int(key) < self.tokenizer.vocab_size):
                 raise ApiError(400, f"{key[:20]!r} is no token of the vocabulary", param="logit_bias")
 
     def request(
@@ -140,7 +149,7 @@ class Served:
             min_p=asked.min_p or 0.0,
             seed=secrets.randbits(63) if asked.seed is None else asked.seed + choice,
             stop_ids=stop_ids,
-            forbidden_ids=forbidden_ids,
+            forbidden_ids=forbidden_ids + self.unnamed_ids,
             repetition_penalty=asked.repetition_penalty or 1.0,
             presence_penalty=asked.presence_penalty or 0.0,
             frequency_penalty=asked.frequency_penalty or 0.0,

@@ -92,9 +92,7 @@ async def detokenize(
     body: Annotated[DetokenizeBody, Body()], served: Annotated[Served, Depends(served_by)]
 ) -> dict[str, Any]:
     served.check_model(body.model)
-    n = served.tokenizer.vocab_size
-    if any(index >= n for index in body.tokens):
-        raise ApiError(400, f"a token is outside the vocabulary of {n}", param="tokens")
+    served.check_tokens(body.tokens, "tokens")
     return {"prompt": served.tokenizer.decode(body.tokens)}
 
 
