@@ -78,6 +78,7 @@ ROWS: list[tuple[str, Any, int, str | None, str]] = [
     (TEXT, text(temperature="hot"), 400, "temperature", "valid number"),
     (TEXT, text(temperature=True), 400, "temperature", "valid number"),
     (TEXT, text(top_p=0), 400, "top_p", "greater than 0"),
+    (TEXT, text(repetition_penalty=5e-324), 400, "repetition_penalty", "greater than or equal to 0.1"),
     (TEXT, text(n=0), 400, "n", "greater than or equal to 1"),
     (TEXT, text(n=129), 400, "n", "at most 128"),
     (TEXT, text(n=65, prompt=["a", "b"]), 400, "n", "130 completions in one request"),

@@ -90,7 +90,7 @@ def build_app(
         ("/tokenizer_info", texts.tokenizer_info),
         ("/health", about.health),
         ("/v1/health", about.health),
-        ("/metrics", about.metrics),
     ):
         app.get(path, responses=answers, response_model=None)(reader)
+    app.get("/metrics", responses={**answers, **about.PAGE}, response_class=Response)(about.metrics)
     return Guard(app, config, driver)
