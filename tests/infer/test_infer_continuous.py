@@ -46,7 +46,10 @@ def run(engine: Engine, requests: Sequence[GenerateRequest], arrivals: Sequence[
 def same(given: Completion, expected: Completion) -> None:
     assert given.ids == expected.ids
     assert given.finish_reason == expected.finish_reason
-    np.testing.assert_allclose(given.logprobs, expected.logprobs, atol=1e-4)
+    for a, b in zip(given.tokens, expected.tokens, strict=True):
+        assert a.raw_logprob == pytest.approx(b.raw_logprob, abs=1e-4)
+        # a token at the border of top-p may be in or out by a rounding, which moves the others
+        assert a.logprob == pytest.approx(b.logprob, abs=0.05)
 
 
 prompts = st.tuples(st.integers(0, 2), st.integers(1, CONTEXT - 4), st.integers(0, 3))

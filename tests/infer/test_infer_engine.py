@@ -212,7 +212,7 @@ def test_nothing_to_do(engine: Engine) -> None:
 def test_weights_are_shared_in_float32_and_copied_in_bfloat16(model: Decoder) -> None:
     model = copy.deepcopy(model)
     model.compute_dtype = torch.bfloat16
-    exact, fast = Engine(model, context_length=16), Engine(model, context_length=16, dtype=torch.bfloat16)
+    exact, fast = Engine(model, context_length=16), Engine(model, context_length=16, precision="bfloat16")
     before = exact.logprobs([[1, 2, 3]])[0], fast.logprobs([[1, 2, 3]])[0]
     assert before[0].dtype == np.float32
     assert not np.array_equal(*before)

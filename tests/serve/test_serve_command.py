@@ -121,6 +121,23 @@ def test_what_does_not_end_in_time_is_ended(run: Path) -> None:
 
 
 @posix
+def test_a_tool_of_the_command_line(run: Path) -> None:
+    served = Process(str(run), "--tool", "calculator")
+    client = openai.OpenAI(base_url=served.url + "/v1", api_key="x", max_retries=0)
+    given = client.chat.completions.create(
+        model="tiny",
+        messages=[{"role": "user", "content": "the cat"}],
+        tool_choice={"type": "function", "function": {"name": "calculator"}},
+        max_tokens=300,
+        seed=1,
+        logit_bias={"281": -100, str(ord('"')): 6},
+    )
+    assert [each["name"] for each in given.choices[0].message.executed_tools][:1] == ["calculator"]
+    served.process.send_signal(signal.SIGTERM)
+    assert served.ends(60)[0] == 0
+
+
+@posix
 def test_a_key_of_the_environment(run: Path) -> None:
     served = Process(str(run), "--name", "mine", FLEDGE_API_KEY="sesame")
     assert httpx.get(served.url + "/v1/models").status_code == 401
@@ -139,8 +156,9 @@ def test_a_key_of_the_environment(run: Path) -> None:
         (["no", "--port", "70000"], "--port: must be from 0 to 65535"),
         (["no", "--max-batch", "0"], "--max-batch: must be at least 1"),
         (["no", "--host", "no.such.host.invalid", "--api-key", "k"], "no.such.host.invalid: cannot listen there"),
+        (["no", "--tool", "abacus"], "there is no tool 'abacus'"),
         (["no", "--queue", "-1"], "queue: must"),
-        (["no", "--precision", "int8"], "precision"),
+        (["no", "--precision", "float8"], "precision"),
     ],
 )
 def test_each_fault_is_one_line(capsys: Any, words: list[str], line: str, tmp_path: Path, monkeypatch: Any) -> None:

@@ -14,6 +14,8 @@ from serving import MODEL, Running, serving
 
 from fledge.infer.engine import Engine
 from fledge.infer.request import Constraint, GenerateRequest
+from fledge.infer.tools.named import named
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.serve.config import Limits
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, Message
@@ -127,6 +129,15 @@ def test_results_go_into_the_conversation_and_the_reply_goes_on(
     first, second, third = (list(request.ids) for request in led.requests)
     assert second[: len(first)] == first and third[: len(second)] == second  # token in, token out
     assert given.usage.prompt_tokens == len(first)
+
+
+def test_the_toolbox_of_the_house(engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = json.dumps({"name": "calculator", "arguments": {"expression": "6*7"}})
+    Led(engine, monkeypatch, [f"start: <|tool_call|> {json.dumps(line)} <|/tool_call|>", SAYS])
+    with Toolbox([named("calculator")]) as toolbox, serving(engine, tokenizer, toolbox=toolbox) as server:
+        message = ask(server).choices[0].message
+    assert [each["result"] for each in message.executed_tools] == ["42"]
+    assert message.content == "it is done"
 
 
 def test_a_stream_tells_the_same(engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:

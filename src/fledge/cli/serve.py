@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from fledge.cli.paths import Place
+from fledge.infer.config import Precision
 
 
 def serve(
@@ -18,7 +19,8 @@ def serve(
     api_key: str = "",
     allowed_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     name: str = "",
-    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    tool: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    precision: Precision = "float32",
     device: str = "auto",
     context_length: int | None = None,
     max_batch: int = 32,
@@ -34,6 +36,8 @@ def serve(
         fledge serve runs/demo
 
         fledge serve runs/demo --port 9000 --precision bfloat16
+
+        fledge serve runs/demo --tool calculator
 
         FLEDGE_API_KEY=... fledge serve runs/demo --host 0.0.0.0
 
@@ -51,8 +55,11 @@ def serve(
         A name by which clients may call this server, beside its address; may be given again.
     name
         The model's id, if not the name of the run.
+    tool
+        A tool that the model may call and this server runs: calculator, python, module:function or
+        path/file.py:function; may be given again.
     precision
-        The type of the weights.
+        The type of the weights; int8 keeps one scale a row.
     device
         auto, cpu, cuda or mps.
     context_length
@@ -73,7 +80,15 @@ def serve(
 
     limits = Limits(max_tokens=max_tokens, queue=queue, request_seconds=request_seconds, drain_seconds=drain_seconds)
     config = ServeConfig(name, host, port, key_of(api_key), allowed_host, limits)
-    serve_run(run, config, precision=precision, device=device, context_length=context_length, max_batch=max_batch)
+    serve_run(
+        run,
+        config,
+        precision=precision,
+        device=device,
+        max_batch=max_batch,
+        context_length=context_length,
+        tools=tool,
+    )
 
 
 def register(app: App) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -11,6 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from fledge.infer import scoring
+from fledge.infer.config import Precision
+from fledge.infer.native.decoder import NativeDecoder, why_not
+from fledge.infer.precision import at_precision
 from fledge.infer.reader import Reader
 from fledge.infer.request import Completion, Event, GenerateRequest, Token
 from fledge.infer.row import Row
@@ -30,9 +32,11 @@ class Engine:
     """Runs one model for sampling and scoring.
 
     ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
-    others wait. With ``dtype`` float32 the weights are shared with ``model`` and stay current while it trains; any
-    other type takes a copy, cast once. ``tokenizer`` is needed for stop texts and constraints. Greedy and seeded
-    output does not depend on the companions in a batch (in float32, up to ties within rounding).
+    others wait. In float32 the weights are shared with ``model`` and stay current while it trains; bfloat16 and int8
+    (one scale a row) take a copy. ``native`` takes a packed copy too, to be read several times faster on a CPU, where
+    ``native/decoder.py`` can; int8 saves time only then. ``tokenizer`` is needed for stop texts and
+    constraints. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties within
+    rounding).
 
     :meth:`submit`, :meth:`step` and :meth:`cancel` are the engine; :meth:`generate` and :meth:`stream` drive them. It
     must not be called from several threads at once.
@@ -44,16 +48,14 @@ class Engine:
         *,
         context_length: int,
         max_batch: int = 64,
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = "float32",
+        native: bool = False,
         tokenizer: Tokenizer | None = None,
     ) -> None:
-        if dtype == torch.float32:
-            self.model = copy.copy(model)  # shares the parameters; the compute type is its own
-        else:
-            self.model = copy.deepcopy(model).to(dtype)
-        self.model.compute_dtype = dtype
-        self.model.kernel = "sdpa"
+        self.model = at_precision(model, precision)
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
+        self.precision = precision
+        self.native = NativeDecoder(model, precision, self.model) if native and not why_not(model) else None
         self.weights_version = 0
         self._n_submitted = 0
         self._waiting: list[Row] = []
@@ -125,15 +127,23 @@ class Engine:
             decoding = [row for row in self._running if row.n_unread == 1]
             if decoding:
                 logits.append(self._reader.read_last(decoding, self._running))
-            tokens = self._sample([*ready, *decoding], torch.cat(logits)) if logits else []
+            tokens = (
+                self._sample([*ready, *decoding], torch.cat(logits) if len(logits) > 1 else logits[0]) if logits else []
+            )
         for row, token in zip([*ready, *decoding], tokens, strict=True):
             row.take(token, self._text_of(token.id))
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
         return events
 
+    def put_back(self, events: Sequence[Event]) -> None:
+        """Events of others' requests, for whoever steps next."""
+        self._unheard += events
+
     def update_weights(self, model: Decoder, version: int) -> None:
         """Go on with the weights of ``model``; what was read with the old ones is read anew."""
-        self.model.load_state_dict(model.state_dict())
+        self.model = self._reader.model = at_precision(model, self.precision)
+        if self.native is not None:
+            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
         self.weights_version = version
         self._reader.slots.flush()
         for row in self._running:
@@ -175,7 +185,7 @@ class Engine:
                 index_of[self.submit(request)] = index
             while index_of:
                 events = self.step()
-                self._unheard += [event for event in events if event.request not in index_of]
+                self.put_back([event for event in events if event.request not in index_of])
                 for event in [event for event in events if event.request in index_of]:
                     index = index_of[event.request] if event.completion is None else index_of.pop(event.request)
                     yield index, event
@@ -205,7 +215,7 @@ class Engine:
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.model, self.max_batch, self.context_length)
+        return Reader(self.model, self.max_batch, self.context_length, self.native)
 
     def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token]:
         if self._sampler is None or self._sampler.rows != rows:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fledge.infer.native.decoder import NativeDecoder
 from fledge.infer.request import Token
 from fledge.infer.row import Row
 from fledge.infer.sampler import likeliest
@@ -25,8 +26,8 @@ Array = np.ndarray[Any, Any]
 class Reader:
     """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
 
-    def __init__(self, model: Decoder, n_slots: int, capacity: int) -> None:
-        self.model = model
+    def __init__(self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None = None) -> None:
+        self.model, self.native = model, native
         self.slots = Slots(model.new_cache(n_slots, capacity))
 
     def admit(self, row: Row) -> None:
@@ -60,27 +61,46 @@ class Reader:
         row.n_cached, row.n_read = row.n_cached + n_read - row.n_read, n_read
 
     def _read(self, rows: Sequence[Row], width: int) -> tuple[list[Row], list[Tensor]]:
-        lengths = np.array([min(row.n_unread, width) for row in rows])
-        starts = np.array([row.n_read for row in rows])
-        # What pads a row is its last token again, so that it stores what is there.
-        position = starts[:, None] + np.minimum(np.arange(width), lengths[:, None] - 1)
-        tokens = np.array([[row.ids[at] for at in places] for row, places in zip(rows, position.tolist(), strict=True)])
-        hidden = self._forward(tokens, position, [row.slot for row in rows])
-        ready, states = [], []
-        for row, n, hidden_TD in zip(rows, lengths.tolist(), hidden, strict=True):
+        texts = [row.ids[row.n_read : row.n_read + width] for row in rows]
+        starts, slots = [row.n_read for row in rows], [row.slot for row in rows]
+        if self.native is not None:
+            states = self.native.read(texts, starts, slots, self.slots.cache).split([len(text) for text in texts])
+        else:
+            states = self._padded_states(texts, starts, slots)
+        ready, last = [], []
+        for row, text, states_TD in zip(rows, texts, states, strict=True):
             if row.request.prompt_logprobs is not None and not row.tokens:
-                row.prompt += self._prompt_tokens(row, hidden_TD[:n])
-            self.slots.holds(row.slot, row.read(n))
+                row.prompt += self._prompt_tokens(row, states_TD)
+            self.slots.holds(row.slot, row.read(len(text)))
             if not row.n_unread:
                 ready.append(row)
-                states.append(hidden_TD[n - 1])
-        return ready, [self.model.head(torch.stack(states))] if ready else []
+                last.append(states_TD[-1])
+        return ready, [self.model.head(torch.stack(last)).float()] if ready else []
+
+    def _padded_states(
+        self, texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int]
+    ) -> list[Tensor]:
+        """Normalised last states (T, D) of each text. Its last token again pads it, which stores what is there."""
+        lengths = np.array([len(text) for text in texts])
+        place = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+        tokens = np.array([[text[at] for at in places] for text, places in zip(texts, place.tolist(), strict=True)])
+        hidden = self._forward(tokens, np.array(starts)[:, None] + place, slots)
+        return [states[:n] for states, n in zip(hidden, lengths.tolist(), strict=True)]
 
     def read_last(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
-        """Read the last token of every row; logits (B, V).
+        """Read the last token of every row; logits (B, V)."""
+        if self.native is not None:
+            tokens, positions = [row.ids[-1] for row in rows], [row.n_read for row in rows]
+            logits = self.native.step(tokens, positions, [row.slot for row in rows], self.slots.cache)
+        else:
+            logits = self._last_logits(rows, running)
+        for row in rows:
+            self.slots.holds(row.slot, row.read(1))
+        return logits
 
-        Slots that lie between these are read too, for nothing, so that none must be copied; not where they would be
-        the greater part.
+    def _last_logits(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
+        """Slots that lie between those of ``rows`` are read too, for nothing, so that none must be copied; not where
+        they would be the greater part.
         """
         of_slot = {row.slot: row for row in rows}
         slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
@@ -91,12 +111,9 @@ class Reader:
         position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
         tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
         hidden = self._forward(np.array(tokens)[:, None], np.array(position)[:, None], slots)
-        for row in rows:
-            self.slots.holds(row.slot, row.read(1))
-        if len(slots) > len(rows) or list(of_slot) != list(slots):
-            place = {slot: i for i, slot in enumerate(slots)}
-            hidden = hidden[torch.tensor([place[slot] for slot in of_slot], device=hidden.device)]
-        return self.model.head(hidden[:, 0])
+        place = {slot: i for i, slot in enumerate(slots)}
+        order = torch.tensor([place[slot] for slot in of_slot], device=hidden.device)
+        return self.model.head(hidden[order, 0])
 
     def _forward(self, tokens_BT: Array, position_BT: Array, slots: Sequence[int]) -> Tensor:
         """Read tokens into the cache; last states (B, T, D)."""

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from fledge.serve.served import Served, served_by
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-PAGE = {200: {"content": {"text/plain": {}}, "description": "What Prometheus reads."}}
+PAGE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}, "description": "What Prometheus reads."}}
 
 
 async def models(served: Annotated[Served, Depends(served_by)]) -> dict[str, Any]:

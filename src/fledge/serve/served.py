@@ -54,7 +54,7 @@ class Served:
     @cached_property
     def token_texts(self) -> list[str]:
         """Each token as clients read it, all different: bytes that are no whole characters as ``bytes:\\xe2``."""
-        texts, seen = [], set()
+        texts, seen = list[str](), set[str]()
         for data in self.tokenizer.token_bytes:
             try:
                 text = data.decode()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from fledge.infer.config import Precision
 from fledge.run.progress import quantity
 from fledge.serve.config import ServeConfig
 from fledge.types import FledgeError
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 def serve_run(
@@ -23,31 +23,33 @@ def serve_run(
     device: str = "auto",
     max_batch: int = 32,
     context_length: int | None = None,
+    tools: Sequence[str] = (),
 ) -> None:
     """Serve what ``run`` names until SIGINT or SIGTERM; see :func:`fledge.infer.load.load_engine`.
 
-    Without a name in ``config.model`` it gets the run's. The key may come from ``FLEDGE_API_KEY``. Raises FledgeError
-    where something is missing, before anything listens.
+    Without a name in ``config.model`` it gets the run's. ``tools`` are names as :mod:`fledge.infer.tools.named` takes
+    them. Raises FledgeError where something is missing, before anything listens.
     """
     try:
         from fledge.serve.app import build_app
         from fledge.serve.server import Server, bound_socket
     except ImportError as error:
         raise FledgeError(f"serving needs {error.name}", fix="pip install 'fledge[serve]'") from None
-    import torch
-
     from fledge.infer.load import load_engine
+    from fledge.infer.tools.named import named
+    from fledge.infer.tools.toolbox import Toolbox
     from fledge.stages.finished import stale_note
     from fledge.train.hardware import choose_device
 
     if max_batch < 1:
         raise FledgeError(f"must be at least 1, got {max_batch}", where="--max-batch")
     config = replace(config, model=config.model or model_name(run))
-    with bound_socket(config.host, config.port) as listener:
+    toolbox = Toolbox(map(named, tools))
+    with toolbox, bound_socket(config.host, config.port) as listener:
         engine, tokenizer, kind = load_engine(
             run,
             device=choose_device(device),
-            dtype=getattr(torch, precision),
+            precision=precision,
             max_batch=max_batch,
             context_length=context_length,
         )
@@ -55,7 +57,8 @@ def serve_run(
             print(f"fledge: {note}", file=sys.stderr, flush=True)
         for line in greeting(config, engine, kind, precision, listener.getsockname()[1]):
             print(line, flush=True)
-        Server(build_app(engine, tokenizer, kind, config), config).run([listener])
+        app = build_app(engine, tokenizer, kind, config, toolbox if tools else None)
+        Server(app, config).run([listener])
         print("stopped", flush=True)
 
 

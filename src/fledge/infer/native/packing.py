@@ -1,0 +1,58 @@
+"""Weights in the order in which they are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fledge.model.mlp import SwiGLU
+
+LANES = 16
+Linear = tuple[Tensor, Tensor | None]
+"""Weight (n, k) and bias (n,)."""
+
+
+def packed_weight(weight: Tensor) -> Tensor:
+    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2."""
+    n, k = weight.shape
+    if weight.dtype == torch.float32:
+        return weight.view(n // LANES, LANES, k).permute(0, 2, 1).contiguous()
+    return weight.view(n // LANES, LANES, k // 2, 2).permute(0, 2, 1, 3).contiguous()
+
+
+def padded(weight: Tensor, rows: int, columns: int) -> Tensor:
+    """``weight`` (n, k) with zeros up to multiples of ``rows`` and ``columns``."""
+    n, k = weight.shape
+    return F.pad(weight, (0, -k % columns, 0, -n % rows)).contiguous()
+
+
+def alternating(gate_and_up: Tensor) -> Tensor:
+    """(2 · n, k) to blocks of 16 of the first n rows and of the last n ones in turn."""
+    halves = [padded(half, LANES, 1) for half in gate_and_up.chunk(2)]
+    return torch.stack([half.view(-1, LANES, half.shape[1]) for half in halves], dim=1).flatten(0, 2)
+
+
+def join_weights(block: nn.Module, *, share: bool = True) -> tuple[Linear, Linear]:
+    """Queries, keys and values of a block as one map, and so gate and up of its MLP.
+
+    With ``share`` the block's own parameters become parts of these, so that nothing is held twice.
+    """
+    attention: Any = block.self_attn
+    mlp: Any = block.mlp
+    wide = [mlp.gate_proj, mlp.up_proj] if isinstance(mlp, SwiGLU) else [mlp.up_proj]
+    return _joined([attention.q_proj, attention.k_proj, attention.v_proj], share), _joined(wide, share)
+
+
+def _joined(maps: list[Any], share: bool) -> Linear:
+    if len(maps) == 1:
+        return maps[0].weight.detach(), None if maps[0].bias is None else maps[0].bias.detach()
+    weight = torch.cat([each.weight.detach() for each in maps])
+    if share:
+        for each, part in zip(maps, weight.split([len(each.weight) for each in maps]), strict=True):
+            each.weight.data = part
+    if maps[0].bias is None:
+        return weight, None
+    return weight, torch.cat([each.bias.detach() for each in maps])
