@@ -80,7 +80,7 @@ class Process:
 
 @pytest.fixture
 def served(run: Path) -> Iterator[Process]:
-    process = Process(str(run), "--drain-seconds", "3")
+    process = Process(str(run), "--drain-seconds", "60")
     yield process
     process.process.kill()
 

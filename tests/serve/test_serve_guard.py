@@ -175,7 +175,7 @@ def test_clients_that_stall(engine: Engine, tokenizer: Tokenizer) -> None:
                 began = time.monotonic()
                 connection.sendall(part)
                 answer = read_all(connection)
-                assert 0.3 < time.monotonic() - began < 3
+                assert 0.3 < time.monotonic() - began < 10
                 assert answer == b"" or (b" 408 " in answer and b"did not arrive within 0.4 s" in answer)
                 assert bool(answer) == (part == whole[:-5])
         with connected(server) as connection:  # slowly, but in time
@@ -192,7 +192,7 @@ def test_clients_that_stall(engine: Engine, tokenizer: Tokenizer) -> None:
             connection.sendall(b"GET /hea")
             began = time.monotonic()
             assert read_all(connection) == b""
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 10
 
 
 def test_long_heads_and_nonsense(running: Running) -> None:
@@ -213,7 +213,7 @@ def test_long_heads_and_nonsense(running: Running) -> None:
 def test_a_full_queue_answers_429(slow: Engine, tokenizer: Tokenizer) -> None:
     with serving(slow, tokenizer, limits=Limits(queue=2)) as server:
         answers: list[httpx.Response] = []
-        ask = lambda: answers.append(server.post(TEXT, {**LONG, "max_tokens": 60}))  # noqa: E731
+        ask = lambda: answers.append(server.post(TEXT, {**LONG, "max_tokens": 120}))  # noqa: E731
         threads = [threading.Thread(target=ask) for _ in range(10)]
         for thread in threads:
             thread.start()
@@ -269,7 +269,7 @@ def test_a_client_who_leaves_frees_its_places(slow: Engine, tokenizer: Tokenizer
                 assert connection.recv(100).startswith(b"HTTP/1.1 200")
         began = time.monotonic()
         server.wait_until_idle()
-        assert time.monotonic() - began < 1  # 500 tokens would take 5 s
+        assert time.monotonic() - began < 2.5  # 500 tokens would take 5 s
         assert server.metric('fledge_completions_total{outcome="cancelled"}') == 6
 
 

@@ -203,7 +203,7 @@ def test_calls_are_bounded(engine: Engine, tokenizer: Tokenizer, monkeypatch: py
 
 def test_slow_tools_keep_nobody_waiting(engine: Engine, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     adder = Adder()
-    adder.seconds = 0.6
+    adder.seconds = 1.5
     Led(engine, monkeypatch, [calling(("add", 1, 2)), 'start: "x"', SAYS])
     with serving(engine, tokenizer, toolbox=adder) as server:
         slow = threading.Thread(target=ask, args=(server,))
@@ -213,7 +213,7 @@ def test_slow_tools_keep_nobody_waiting(engine: Engine, tokenizer: Tokenizer, mo
         began = time.monotonic()
         body = {"model": MODEL, "prompt": "the", "max_tokens": 5}
         assert server.post("/v1/completions", body).status_code == 200
-        assert time.monotonic() - began < 0.4
+        assert time.monotonic() - began < 1.2
         slow.join()
 
 
