@@ -17,6 +17,7 @@ from fledge.infer.request import Completion, GenerateRequest
 from fledge.infer.slots import BLOCK, block_hashes
 from fledge.model.decoder import Decoder
 from fledge.tokens.tokenizer import Tokenizer
+from fledge.types import FledgeError
 
 CONTEXT = 80
 
@@ -192,6 +193,14 @@ def test_a_failed_step_leaves_the_engine_usable(model: Decoder) -> None:
         assert engine.n_running == engine.n_waiting == 0
     engine.update_weights(model, version=1)
     assert len(engine.generate([GenerateRequest([1, 2], max_tokens=3)])[0].ids) == 3
+
+
+def test_an_engine_is_stepped_by_one_thread(small: Engine) -> None:
+    small.submit(GenerateRequest([1], max_tokens=2))
+    with small._stepping, pytest.raises(FledgeError, match="two threads at once"):
+        small.step()
+    while small.n_running or small.n_waiting:
+        small.step()
 
 
 def test_embeddings_are_means_of_last_states(small: Engine, tokenizer: Tokenizer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -119,6 +120,19 @@ def test_threads_and_companions_change_no_bit(wide: Decoder, precision) -> None:
     together = run([0, 1, 2, 3, 4], 1)
     assert torch.equal(run([0, 1, 2, 3, 4], 3), together)
     assert torch.equal(run([3], 1)[:, 0], together[:, 3])
+
+
+def test_engines_on_several_threads_do_not_meet(wide: Decoder) -> None:
+    requests = [GenerateRequest([i + 1, 7], max_tokens=30) for i in range(4)]
+    engines = [Engine(wide, context_length=48, native=True) for _ in range(4)]
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda engine: [engine.generate(requests) for _ in range(3)], engines))
+    finally:
+        torch.set_num_threads(1)
+    alone = engines[0].generate(requests)
+    assert all([c.ids for c in done] == [c.ids for c in alone] for times in together for done in times)
 
 
 def test_an_engine_gives_the_same_tokens(wide: Decoder) -> None:

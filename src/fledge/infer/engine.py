@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import torch
 
 from fledge.infer import scoring
 from fledge.infer.config import Precision
+from fledge.infer.driving import Driven
 from fledge.infer.native.decoder import NativeDecoder, why_not
 from fledge.infer.precision import at_precision
 from fledge.infer.reader import Reader
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from fledge.tokens.tokenizer import Tokenizer
 
 
-class Engine:
+class Engine(Driven):
     """Runs one model for sampling and scoring.
 
     ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
@@ -38,8 +39,7 @@ class Engine:
     constraints. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties within
     rounding).
 
-    :meth:`submit`, :meth:`step` and :meth:`cancel` are the engine; :meth:`generate` and :meth:`stream` drive them. It
-    must not be called from several threads at once.
+    Must not be called from several threads at once.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Engine:
         native: bool = False,
         tokenizer: Tokenizer | None = None,
     ) -> None:
+        super().__init__()
         self.model = at_precision(model, precision)
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
         self.precision = precision
@@ -61,7 +62,6 @@ class Engine:
         self._waiting: list[Row] = []
         self._running: list[Row] = []
         self._sampler: Sampler | None = None
-        self._unheard: list[Event] = []
 
     @property
     def vocab_size(self) -> int:
@@ -84,12 +84,7 @@ class Engine:
         return digest.hexdigest()
 
     def submit(self, request: GenerateRequest) -> int:
-        """Take ``request`` into the queue; returns its number in the events of :meth:`step`.
-
-        Raises FledgeError for a prompt longer than the context, for tokens outside the vocabulary, and for a
-        constraint that cannot be met.
-        """
-        self._check(request)
+        self.check(request)
         row = Row(
             id=self._n_submitted,
             request=request,
@@ -104,16 +99,11 @@ class Engine:
         return row.id
 
     def cancel(self, request: int) -> Completion | None:
-        """End ``request`` at once: what it has by now, or None where it had ended already."""
         row = next((row for row in (*self._running, *self._waiting) if row.id == request), None)
         return None if row is None else self._leave(row)
 
-    def step(self) -> list[Event]:
-        """One pass: let requests in, read some of the unread prompts, and give a token to everybody who has read all.
-
-        Nothing to do gives no events. Raises FledgeError where the model gives no numbers.
-        """
-        events, self._unheard = self._unheard, []
+    def _step(self) -> list[Event]:
+        events: list[Event] = []
         without_room = [row for row in self._waiting if not row.room]
         events += [Event(row.id, None, self._leave(row)) for row in without_room]
         while self._waiting and self._reader.slots.n_free:
@@ -135,10 +125,6 @@ class Engine:
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
         return events
 
-    def put_back(self, events: Sequence[Event]) -> None:
-        """Events of others' requests, for whoever steps next."""
-        self._unheard += events
-
     def update_weights(self, model: Decoder, version: int) -> None:
         """Go on with the weights of ``model``; what was read with the old ones is read anew."""
         self.model = self._reader.model = at_precision(model, self.precision)
@@ -148,50 +134,6 @@ class Engine:
         self._reader.slots.flush()
         for row in self._running:
             row.forget()
-
-    def generate(
-        self,
-        requests: Sequence[GenerateRequest],
-        on_token: Callable[[int, Token], None] | None = None,
-        progress: Progress | None = None,
-    ) -> list[Completion]:
-        """Complete every request; results in the order of ``requests``.
-
-        ``on_token(index of the request, token)`` is called as tokens come, ``progress`` counts finished requests.
-        Raises FledgeError for a request that :meth:`submit` refuses.
-        """
-        results: dict[int, Completion] = {}
-        for index, event in self._drive(requests):
-            if event.token is not None and on_token is not None:
-                on_token(index, event.token)
-            if event.completion is not None:
-                results[index] = event.completion
-                if progress is not None:
-                    progress.update(1)
-        return [results[index] for index in range(len(requests))]
-
-    def stream(self, request: GenerateRequest) -> Iterator[Token]:
-        """Yield the tokens of one completion as they come: the same as :meth:`generate` gives."""
-        self._check(request)
-        return (event.token for _, event in self._drive([request]) if event.token is not None)
-
-    def _drive(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Event]]:
-        """Submit and step to the end of all; what the caller leaves is cancelled. Others' events wait for theirs."""
-        index_of: dict[int, int] = {}
-        for request in requests:
-            self._check(request)
-        try:
-            for index, request in enumerate(requests):
-                index_of[self.submit(request)] = index
-            while index_of:
-                events = self.step()
-                self.put_back([event for event in events if event.request not in index_of])
-                for event in [event for event in events if event.request in index_of]:
-                    index = index_of[event.request] if event.completion is None else index_of.pop(event.request)
-                    yield index, event
-        finally:
-            for number in index_of:
-                self.cancel(number)
 
     def logprobs(self, sequences: Sequence[Sequence[int]], progress: Progress | None = None) -> list[Array]:
         """log p (nats) of each token given those before it: float32 arrays of length ``len(sequence) - 1``.
@@ -210,7 +152,7 @@ class Engine:
     def embed(self, sequences: Sequence[Sequence[int]]) -> list[Array]:
         """The mean of the normalised last states of each sequence: float32 arrays (D,)."""
         for ids in sequences:
-            self._check(GenerateRequest(ids))
+            self.check(GenerateRequest(ids))
         return scoring.mean_states(self.model, sequences)
 
     @cached_property
@@ -244,7 +186,7 @@ class Engine:
         assert self.tokenizer is not None
         return matcher(self.tokenizer, self.vocab_size, request.constraint, request.stop_ids)
 
-    def _check(self, request: GenerateRequest) -> None:
+    def check(self, request: GenerateRequest) -> None:
         if len(request.ids) > self.context_length:
             raise FledgeError(
                 f"the prompt has {len(request.ids)} tokens and the model reads {self.context_length}",

@@ -15,7 +15,7 @@ from pathlib import Path
 from fledge.types import FledgeError
 
 SOURCE = Path(__file__).with_name("decoder.cpp")
-FLAGS = ("-O3", "-march=native", "-std=gnu++17", "-shared", "-fPIC", "-pthread")
+FLAGS = ("-O3", "-march=native", "-std=gnu++20", "-shared", "-fPIC", "-pthread")
 COMPILERS = ("c++", "g++", "clang++")
 COMPILE_SECONDS = 120
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fledge.infer.config import PRECISIONS, Precision
 from fledge.infer.native.build import library
-from fledge.infer.native.packing import LANES, alternating, join_weights, packed_weight, padded
+from fledge.infer.native.packing import LANES, Product, alternating, joined_maps, packed_weight, padded
 from fledge.infer.precision import quantised
 from fledge.model.cache import KVCache
 from fledge.model.decoder import Decoder
@@ -126,7 +126,7 @@ class NativeDecoder:
             self._linear(model.lm_head.weight, model.lm_head.bias),
             self._layers,
         )
-        self._joined = [join_weights(block) for block in placed.model.layers]
+        self._products = [_products(block) for block in placed.model.layers]
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int], positions: Sequence[int], slots: Sequence[int], cache: KVCache) -> Tensor:
@@ -176,19 +176,17 @@ class NativeDecoder:
             library_.normalise(kind, _address(x), _address(addend), byref(norm), *args)
 
         normalise(None, self._layers[0].before_attention)
-        for number, (block, layer) in enumerate(zip(self.model.model.layers, self._layers, strict=True)):
-            (qkv, qkv_bias), (up, up_bias) = self._joined[number]
-            attention: Any = block.self_attn
-            mlp: Any = block.mlp
-            given = F.linear(h, qkv, qkv_bias)
+        for number, (products, layer) in enumerate(zip(self._products, self._layers, strict=True)):
+            qkv, out, up, down = products
+            given = qkv(h)
             norms = (c_void_p(layer.q_norm), c_void_p(layer.k_norm))
             place = (c_int64(number), chunks, len(texts), _address(given), _address(mixed), team)
             library_.attend_chunks(kind, byref(self._heads), *norms, byref(angles), byref(stored), *place)
-            normalise(F.linear(mixed, attention.o_proj.weight, attention.o_proj.bias), layer.before_mlp)
-            wide = F.linear(h, up, up_bias)
+            normalise(out(mixed), layer.before_mlp)
+            wide = up(h)
             library_.activate(kind, self._model.mlp, _address(wide), n_tokens, c.d_ff, _address(hidden), team)
             following = self._layers[number + 1].before_attention if number + 1 < c.n_layers else self._model.norm
-            normalise(F.linear(hidden, mlp.down_proj.weight, mlp.down_proj.bias), following)
+            normalise(down(hidden), following)
         return h
 
     def _embedded(self, tokens: Tensor, position: Tensor) -> Tensor:
@@ -217,7 +215,7 @@ class NativeDecoder:
     def _layer(self, block: nn.Module) -> CLayer:
         attention: Any = block.self_attn
         mlp: Any = block.mlp
-        (qkv, qkv_bias), (up, up_bias) = join_weights(block, share=False)
+        (qkv, qkv_bias), (up, up_bias) = joined_maps(block)
         if isinstance(mlp, SwiGLU):
             up, up_bias = alternating(up), None if up_bias is None else alternating(up_bias[:, None])[:, 0]
         return CLayer(
@@ -250,6 +248,17 @@ class NativeDecoder:
         kept = F.pad(values.detach().float(), (0, max(0, n - len(values)))).contiguous().clone()
         self._kept.append(kept)
         return kept.data_ptr()
+
+
+def _products(block: nn.Module) -> tuple[Product, Product, Product, Product]:
+    attention: Any = block.self_attn
+    mlp: Any = block.mlp
+    qkv, up = joined_maps(block)
+    ends = [
+        (each.weight.detach(), None if each.bias is None else each.bias.detach())
+        for each in (attention.o_proj, mlp.down_proj)
+    ]
+    return Product(*qkv), Product(*ends[0]), Product(*up), Product(*ends[1])
 
 
 def _address(values: Tensor | None) -> c_void_p:

@@ -1,14 +1,13 @@
-// Threads that wait between calls, and meet within one by spinning.
+// Threads that wait between calls, and meet within one.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <type_traits>
 #include <vector>
-#if defined(__AVX512F__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
@@ -20,61 +19,56 @@ class Team {
 
     int size() const { return n_; }
 
-    // work() on every thread, this one too.
+    // work() on every thread, this one too. Callers on several threads of their own wait for each other.
     template <class Work>
     void run(Work&& work) {
+        std::lock_guard<std::mutex> alone(running_);
         work_ = [](void* f) { (*static_cast<std::remove_reference_t<Work>*>(f))(); };
         argument_ = &work;
-        finished_.store(0);
-        {
-            std::lock_guard<std::mutex> lock(mutex_);
-            generation_.fetch_add(1);
-        }
-        wake_.notify_all();
+        left_.store(n_ - 1, std::memory_order_relaxed);
+        generation_.fetch_add(1, std::memory_order_release);
+        generation_.notify_all();
         work();
-        for (int spins = 0; finished_.load(std::memory_order_acquire) < n_ - 1; spins++) rest(spins);
+        for (int left; (left = left_.load(std::memory_order_acquire));) await(left_, left);
     }
 
     // Returns when all threads have called it.
     void meet() {
         if (n_ == 1) return;
-        int turn = turn_.load(std::memory_order_relaxed);
+        const int turn = turn_.load(std::memory_order_relaxed);
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) == n_ - 1) {
             arrived_.store(0, std::memory_order_relaxed);
             turn_.store(turn + 1, std::memory_order_release);
-            return;
+            turn_.notify_all();
+        } else {
+            await(turn_, turn);
         }
-        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; spins++) rest(spins);
     }
 
    private:
-    static void rest(int spins) {
-        if (spins > 4000) std::this_thread::yield();  // somebody else needs the processor
+    // Returns when `value` is no longer `old`: a moment by looking, since the others are mostly as far, then asleep, since
+    // somebody else has their processor.
+    static void await(std::atomic<int>& value, int old) {
+        for (int looks = 0; looks < 3000; looks++) {
+            if (value.load(std::memory_order_acquire) != old) return;
 #if defined(__x86_64__)
-        else
-            __builtin_ia32_pause();
+            _mm_pause();
 #endif
+        }
+        value.wait(old, std::memory_order_acquire);
     }
 
     void serve() {
-        unsigned seen = 0;
-        for (;;) {
-            for (int spins = 0; generation_.load(std::memory_order_acquire) == seen && spins < 2000; spins++) rest(0);
-            if (generation_.load(std::memory_order_acquire) == seen) {
-                std::unique_lock<std::mutex> lock(mutex_);
-                wake_.wait(lock, [&] { return generation_.load() != seen; });
-            }
-            seen = generation_.load();
+        for (int seen = 0;; seen++) {
+            await(generation_, seen);
             work_(argument_);
-            finished_.fetch_add(1, std::memory_order_release);
+            if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) left_.notify_all();
         }
     }
 
     const int n_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::atomic<unsigned> generation_{0};
-    std::atomic<int> finished_{0}, arrived_{0}, turn_{0};
+    std::mutex running_;
+    std::atomic<int> generation_{0}, left_{0}, arrived_{0}, turn_{0};
     void (*work_)(void*) = nullptr;
     void* argument_ = nullptr;
 };
