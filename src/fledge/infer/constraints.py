@@ -32,23 +32,26 @@ class GrammarMatcher:
 
     def allowed(self) -> Tensor:
         packed = torch.frombuffer(bytearray(self._matcher.compute_bitmask()), dtype=torch.uint8)
-        self._check()
+        if self._matcher.is_error():
+            return torch.ones(self._vocab_size, dtype=torch.bool)
         bits = ((packed[:, None] >> BITS) & 1).bool().flatten()[: self._vocab_size]
         allowed = torch.zeros(self._vocab_size, dtype=torch.bool)
         allowed[: len(bits)] = bits
         return allowed
 
     def take(self, token: int) -> None:
-        self._matcher.consume_token(token)
-        self._check()
+        if not self._matcher.is_error():
+            self._matcher.consume_token(token)
 
     @property
     def fulfilled(self) -> bool:
         return bool(self._matcher.is_stopped())
 
-    def _check(self) -> None:
-        if self._matcher.is_error():
-            raise FledgeError(f"the constraint cannot be followed: {_in_a_line(self._matcher.get_error())}")
+    @property
+    def fault(self) -> str:
+        if not self._matcher.is_error():
+            return ""
+        return f"the constraint cannot be followed: {_in_a_line(self._matcher.get_error())}"
 
 
 def matcher(tokenizer: Tokenizer, vocab_size: int, constraint: Constraint, ends: Sequence[int]) -> GrammarMatcher:

@@ -107,8 +107,9 @@ class Completion:
     has none, of temperature 1 without cuts. ``raw_logprob`` is the model's own. ``top`` and ``raw_top`` hold the
     likeliest of both where they were asked for. ``prompt`` has the model's own of every prompt token but the first.
     ``finish_reason`` is "stop" for a stop token, a stop text or a constraint that is fulfilled, "length" where
-    ``max_tokens`` or the context ended it. ``n_cached`` prompt tokens were not read anew. ``weights_version`` is that
-    of the weights that sampled the last token.
+    ``max_tokens`` or the context ended it, "cancelled" for one that was left, and for one whose constraint could not
+    be followed any further: ``fault`` says why, and the last token means nothing. ``n_cached`` prompt tokens were not
+    read anew. ``weights_version`` is that of the weights that sampled the last token.
     """
 
     tokens: tuple[Token, ...]
@@ -116,6 +117,7 @@ class Completion:
     prompt: tuple[Token, ...] = ()
     n_cached: int = 0
     weights_version: int = 0
+    fault: str = ""
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ class Row:
     tokens: list[Token] = field(default_factory=list)
     prompt: list[Token] = field(default_factory=list)
     finish_reason: FinishReason | None = None
+    fault: str = ""
 
     @property
     def n_unread(self) -> int:
@@ -63,12 +64,19 @@ class Row:
         self.rules.take(token.id)
         self.stops.feed(text)
         matcher = self.rules.matcher
-        if token.id in self.request.stop_ids or self.stops.found or (matcher is not None and matcher.fulfilled):
+        if matcher is not None and matcher.fault:
+            self.finish_reason, self.fault = "cancelled", matcher.fault
+        elif token.id in self.request.stop_ids or self.stops.found or (matcher is not None and matcher.fulfilled):
             self.finish_reason = "stop"
         elif len(self.tokens) >= self.room:
             self.finish_reason = "length"
 
     def completion(self, weights_version: int) -> Completion:
         return Completion(
-            tuple(self.tokens), self.finish_reason or "cancelled", tuple(self.prompt), self.n_cached, weights_version
+            tuple(self.tokens),
+            self.finish_reason or "cancelled",
+            tuple(self.prompt),
+            self.n_cached,
+            weights_version,
+            self.fault,
         )

@@ -22,6 +22,10 @@ class Matcher(Protocol):
     def fulfilled(self) -> bool:
         """Nothing can follow."""
 
+    @property
+    def fault(self) -> str:
+        """Why it cannot be followed any further, else nothing; anything is allowed then."""
+
 
 class LogitRules:
     """The rules of one request, with what its tokens so far have added to them."""
