@@ -121,6 +121,16 @@ def test_samples_follow_the_distribution(texts: Engine, model: Decoder) -> None:
     assert chi_square < freedom + 4 * (2 * freedom) ** 0.5
 
 
+def test_a_request_that_leaves_no_token_ends_alone(texts: Engine) -> None:
+    plain = GenerateRequest([5, 6], max_tokens=6, temperature=1.0, seed=2)
+    everything = tuple(range(texts.vocab_size))
+    for ruled in ({"forbidden_ids": everything}, {"repetition_penalty": 5e-324}, {"frequency_penalty": -3e38}):
+        bad = GenerateRequest([5, 6, 7], max_tokens=6, temperature=0.5, top_logprobs=3, **ruled)
+        good, ended = texts.generate([plain, bad])
+        assert good.ids == texts.generate([plain])[0].ids
+        assert ended.finish_reason == "cancelled" and "no token" in ended.fault and len(ended.ids) < 6
+
+
 # ---------------------------------------------------------------- stops
 
 pieces = st.lists(st.text("ab→é", max_size=3), max_size=12)

@@ -117,11 +117,13 @@ class Engine(Driven):
             decoding = [row for row in self._running if row.n_unread == 1]
             if decoding:
                 logits.append(self._reader.read_last(decoding, self._running))
-            tokens = (
-                self._sample([*ready, *decoding], torch.cat(logits) if len(logits) > 1 else logits[0]) if logits else []
-            )
-        for row, token in zip([*ready, *decoding], tokens, strict=True):
-            row.take(token, self._text_of(token.id))
+            rows = [*ready, *decoding]
+            tokens = self._sample(rows, torch.cat(logits) if len(logits) > 1 else logits[0]) if rows else []
+        for row, token in zip(rows, tokens, strict=True):
+            if token is None:
+                row.finish_reason, row.fault = "cancelled", "its rules leave no token that may come next"
+            else:
+                row.take(token, self._text_of(token.id))
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
         return events
 
@@ -159,7 +161,7 @@ class Engine(Driven):
     def _reader(self) -> Reader:
         return Reader(self.model, self.max_batch, self.context_length, self.native)
 
-    def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token]:
+    def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token | None]:
         if self._sampler is None or self._sampler.rows != rows:
             self._sampler = Sampler(rows, self.vocab_size, self.model.device)
         return self._sampler.sample(logits_BV)
@@ -176,7 +178,8 @@ class Engine(Driven):
     def _text_of(self, token: int) -> bytes:
         if self.tokenizer is None or token in self.tokenizer.special_ids:
             return b""
-        return self.tokenizer.token_bytes[token]
+        # a model may have more rows than its tokenizer has tokens
+        return self.tokenizer.token_bytes[token] if token < self.tokenizer.vocab_size else b""
 
     def _matcher(self, request: GenerateRequest) -> Matcher | None:
         if request.constraint is None:

@@ -41,19 +41,26 @@ class Sampler:
         if len({r.forbidden_ids for r in requests}) == 1 and all(row.rules.only_forbids for row in rows):
             self.shared = tensor(list(requests[0].forbidden_ids), torch.int64)
 
-    def sample(self, logits_BV: Tensor) -> list[Token]:
-        """A token for every row; FledgeError where the model gives no numbers."""
+    def sample(self, logits_BV: Tensor) -> list[Token | None]:
+        """A token for every row, or None where its rules leave none; FledgeError where the model gives no numbers."""
         raw = logits_BV.to(self.device).float()
         logits = self._ruled(raw)
         tokens = logits.argmax(dim=-1)
         # of logits that are no number one is the greatest
-        if not logits.gather(1, tokens[:, None]).isfinite().all():
-            raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
+        possible = _of(logits, tokens).isfinite()
+        if not possible.all():
+            if not raw.amax(dim=-1).isfinite().all():
+                raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
+            logits = torch.where(possible[:, None], logits, raw)
         raw_total = raw.logsumexp(dim=-1)
         total = raw_total if logits is raw else logits.logsumexp(dim=-1)
         distribution: Tensor | None = None
         if self.sampled:
             distribution = filtered_logprobs(logits[self.sampled], *self.settings)
+            finite = distribution.amax(dim=-1).isfinite()  # not where rules and temperature together leave float32
+            if not finite.all():
+                possible[self.sampled] &= finite
+                distribution = torch.where(finite[:, None], distribution, raw[self.sampled].log_softmax(dim=-1))
             positions = np.array([len(self.rows[i].ids) for i in self.sampled], dtype=np.uint64)
             uniform = torch.from_numpy(uniforms(self.seeds[self.sampled], positions)).to(self.device)
             tokens[self.sampled] = pick(distribution, uniform)
@@ -61,7 +68,7 @@ class Sampler:
         if distribution is not None:
             logprobs[self.sampled] = _of(distribution, tokens[self.sampled])
         raw_logprobs = _of(raw, tokens) - raw_total
-        found = [
+        found: list[Token | None] = [
             Token(*values) for values in zip(tokens.tolist(), logprobs.tolist(), raw_logprobs.tolist(), strict=True)
         ]
         for i, row in enumerate(self.rows):
@@ -69,10 +76,10 @@ class Sampler:
                 own = logits[i] - total[i]
                 if distribution is not None and i in self.sampled:
                     own = distribution[self.sampled.index(i)]
-                token = found[i]
-                found[i] = Token(
-                    token.id, token.logprob, token.raw_logprob, likeliest(own, n), likeliest(raw[i] - raw_total[i], n)
-                )
+                top, raw_top = likeliest(own, n), likeliest(raw[i] - raw_total[i], n)
+                found[i] = Token(int(tokens[i]), float(logprobs[i]), float(raw_logprobs[i]), top, raw_top)
+        if not possible.all():
+            found = [token if good else None for token, good in zip(found, possible.tolist(), strict=True)]
         return found
 
     def _ruled(self, raw: Tensor) -> Tensor:
