@@ -195,6 +195,119 @@ def test_a_failed_step_leaves_the_engine_usable(model: Decoder) -> None:
     assert len(engine.generate([GenerateRequest([1, 2], max_tokens=3)])[0].ids) == 3
 
 
+def test_a_step_that_fails_is_taken_again(small: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost but the time: no row, no event, no token twice."""
+    requests = [GenerateRequest([i + 1, *range(20)], max_tokens=6, temperature=0.8, seed=i) for i in range(5)]
+    expected = [completion.ids for completion in small.generate(requests)]
+    engine = Engine(small.model, context_length=CONTEXT, max_batch=3)
+    numbers = [engine.submit(request) for request in requests]
+    sample, calls = Engine._sample, 0
+
+    def failing(self, rows, logits):
+        nonlocal calls
+        calls += 1
+        if calls % 2:
+            raise RuntimeError("on purpose")
+        return sample(self, rows, logits)
+
+    monkeypatch.setattr(Engine, "_sample", failing)
+    ends: dict[int, Completion] = {}
+    while len(ends) < 5:
+        try:
+            ends |= {event.request: event.completion for event in engine.step() if event.completion}
+        except RuntimeError:
+            continue
+    assert [ends[number].ids for number in numbers] == expected
+
+
+def test_a_prompt_as_long_as_the_context_between_others(small: Engine) -> None:
+    long = np.random.default_rng(3).integers(0, small.vocab_size, CONTEXT).tolist()
+    requests = [
+        GenerateRequest([1, 2], max_tokens=30),
+        GenerateRequest([3], max_tokens=2),
+        GenerateRequest([4, 5], max_tokens=30),
+        GenerateRequest(long, max_tokens=5),
+    ]
+    alone = [Engine(small.model, context_length=CONTEXT).generate([request])[0] for request in requests]
+    for completion, expected in zip(run(small, requests, [0, 0, 0, 4]), alone, strict=True):
+        same(completion, expected)
+
+
+def test_a_request_without_room_may_ask_for_its_prompt(small: Engine) -> None:
+    ids = np.random.default_rng(6).integers(0, small.vocab_size, 50).tolist()
+    for length in (1, 2, 50):
+        asked = [GenerateRequest(ids[:length], max_tokens=n, prompt_logprobs=0) for n in (0, 1)]
+        none, some = small.generate(asked)
+        assert none.ids == () and none.finish_reason == "length"
+        assert [token.id for token in none.prompt] == ids[1:length] == [token.id for token in some.prompt]
+        np.testing.assert_allclose([t.logprob for t in none.prompt], [t.logprob for t in some.prompt], atol=1e-4)
+
+
+def test_weights_that_train_are_seen_by_prefixes(model: Decoder) -> None:
+    training = copy.deepcopy(model)
+    engine = Engine(training, context_length=CONTEXT)
+    request = GenerateRequest(list(range(40)), max_tokens=5)
+    engine.generate([request])
+    assert engine.generate([request])[0].n_cached == 32
+    with torch.no_grad():
+        for parameter in training.parameters():
+            parameter.mul_(0.8)
+    after = engine.generate([request])[0]
+    assert after.n_cached == 0
+    same(after, Engine(training, context_length=CONTEXT).generate([request])[0])
+
+
+def test_weights_of_other_sizes_are_refused(small: Engine, random_model) -> None:
+    with pytest.raises(FledgeError, match="other sizes"):
+        small.update_weights(random_model(small.vocab_size, n_layers=3), version=1)
+    for bad in ({"context_length": 0}, {"context_length": 8, "max_batch": 0}):
+        with pytest.raises(FledgeError, match="must be"):
+            Engine(small.model, **bad)
+
+
+def test_weights_that_are_no_numbers_leave_nothing_behind(model: Decoder) -> None:
+    engine = Engine(copy.deepcopy(model), context_length=CONTEXT)
+    request = GenerateRequest(list(range(40)), max_tokens=5)
+    before = engine.generate([request])[0]
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        broken.model.layers[0].self_attn.v_proj.weight.fill_(float("nan"))
+    engine.update_weights(broken, version=1)
+    with pytest.raises(FledgeError, match="no numbers"):
+        engine.generate([request])
+    engine.update_weights(model, version=2)
+    same(engine.generate([request])[0], before)
+
+
+def test_who_is_cancelled_by_somebody_else_is_told(small: Engine) -> None:
+    requests = [GenerateRequest([i + 1], max_tokens=20) for i in range(2)]
+    first = small._n_submitted
+    done = small.generate(requests, lambda index, token: small.cancel(first) if index == 1 else None)
+    assert [completion.finish_reason for completion in done] == ["cancelled", "length"]
+    assert small.step() == []
+
+
+def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(small: Engine, monkeypatch) -> None:
+    monkeypatch.setattr(reader, "PREFILL_TOKENS", 16)
+    monkeypatch.setattr(reader, "CHUNK_TOKENS", 16)
+    long = small.submit(GenerateRequest([9] * 70, max_tokens=1))
+    small.step()
+    short = small.submit(GenerateRequest([7, 8, 7], max_tokens=1))
+    order: list[int] = []
+    while small.n_running or small.n_waiting:
+        order += [event.request for event in small.step() if event.completion]
+    assert order[0] == short and long in order
+
+
+def test_tokens_that_are_none_never_come(random_model, tokenizer: Tokenizer) -> None:
+    padded = random_model(tokenizer.vocab_size + 40)
+    engine = Engine(padded, context_length=32, tokenizer=tokenizer)
+    requests = [GenerateRequest([1], max_tokens=20, temperature=3.0, seed=i, stop=("never",)) for i in range(8)]
+    bias = GenerateRequest([1], max_tokens=5, logit_bias={tokenizer.vocab_size + 3: 100.0})
+    for completion in engine.generate([*requests, bias]):
+        assert max(completion.ids) < tokenizer.vocab_size
+
+
 def test_an_engine_is_stepped_by_one_thread(small: Engine) -> None:
     small.submit(GenerateRequest([1], max_tokens=2))
     with small._stepping, pytest.raises(FledgeError, match="two threads at once"):

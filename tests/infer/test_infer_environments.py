@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from fledge.infer.driving import Driven
 from fledge.infer.engine import Engine
 from fledge.infer.environments import ToolLoop, run_episodes
 from fledge.infer.prompts import following_ids, prompt_ids, reply_limits
-from fledge.infer.request import Completion, GenerateRequest, Token
+from fledge.infer.request import Completion, Event, GenerateRequest, Token
 from fledge.infer.tools.tool import tool
 from fledge.infer.tools.toolbox import Toolbox
 from fledge.model.decoder import Decoder
@@ -95,12 +96,13 @@ def test_tool_calls_have_a_place_only_where_there_are_tools(tokenizer: Tokenizer
     assert call not in reply_limits(tokenizer, Conversation((), ("{}",)))[1]
 
 
-class Scripted:
+class Scripted(Driven):
     """An engine that says what it is told to."""
 
     context_length = 400
 
     def __init__(self, tokenizer: Tokenizer, replies: list[Message]) -> None:
+        super().__init__()
         self.replies = [tokenizer.render(Conversation((reply,))).ids[2:] for reply in replies]
         self.prompts: list[list[int]] = []
 
@@ -108,16 +110,13 @@ class Scripted:
         self.prompts.append(list(request.ids))
         return len(self.prompts)
 
-    def step(self) -> list:
-        from fledge.infer.request import Event
+    def check(self, request: GenerateRequest) -> None: ...
 
+    def _step(self) -> list[Event]:
         tokens = tuple(Token(index, -1.0, -1.0) for index in self.replies[len(self.prompts) - 1])
         return [Event(len(self.prompts), None, Completion(tokens, "stop"))]
 
-    def put_back(self, events: list) -> None:
-        assert not events
-
-    def cancel(self, request: int) -> None: ...
+    def _cancel(self, request: int) -> None: ...
 
 
 def test_the_tool_loop_runs_calls_and_goes_on(tokenizer: Tokenizer) -> None:
@@ -132,7 +131,7 @@ def test_the_tool_loop_runs_calls_and_goes_on(tokenizer: Tokenizer) -> None:
     with Toolbox([add]) as toolbox:
         asked = Conversation((Message("user", "the cat"),), toolbox.descriptions)
         loop = ToolLoop(tokenizer, asked, toolbox.session())
-        episode = run_episodes(engine, [loop], GenerateRequest([0]))[0]  # type: ignore[arg-type]
+        episode = run_episodes(engine, [loop], GenerateRequest([0]))[0]
     assert loop.calls[0][1].text == "5"
     assert loop.calls[1][1].failed and "no tool" in loop.calls[1][1].text
     results = tuple(Message("tool", result.text) for _, result in loop.calls)

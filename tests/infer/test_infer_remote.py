@@ -90,3 +90,26 @@ def test_a_process_that_is_gone_is_told(folder: Path, tmp_path: Path) -> None:
     engine.close()
     with pytest.raises(FledgeError, match=str(tmp_path)):
         RemoteEngine(tmp_path)
+
+
+def test_an_answer_that_nobody_waited_for_is_passed_over(remote: RemoteEngine, monkeypatch) -> None:
+    def interrupted(call: int) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote, "_answer", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            remote.logprobs([[1, 2, 3]])
+    assert isinstance(remote.fingerprint(), str)
+    assert len(remote.generate([GenerateRequest([1], max_tokens=3)])[0].ids) == 3
+
+
+def test_a_fault_of_one_call_ends_no_other(remote: RemoteEngine) -> None:
+    number = remote.submit(GenerateRequest([1], max_tokens=4))
+    for call in (lambda: remote.logprobs([[1, 99_999]]), lambda: remote.submit(GenerateRequest([1], stop=("\ud800",)))):
+        with pytest.raises(FledgeError):
+            call()
+    with pytest.raises(FledgeError):
+        remote.update_weights("/nowhere", version=9)
+    while not any(event.completion and event.request == number for event in remote.step()):
+        pass

@@ -19,6 +19,8 @@ class Driven(ABC):
     def __init__(self) -> None:
         self._unheard: list[Event] = []
         self._stepping = threading.Lock()
+        self.driven: set[int] = set()
+        """Requests whose driver waits for their end: one that somebody else cancels is told to it."""
 
     @abstractmethod
     def check(self, request: GenerateRequest) -> None:
@@ -32,9 +34,16 @@ class Driven(ABC):
         constraint that cannot be met.
         """
 
-    @abstractmethod
     def cancel(self, request: int) -> Completion | None:
         """End ``request`` at once: what it has by now, or None where it had ended already."""
+        completion = self._cancel(request)
+        self._unheard = [event for event in self._unheard if event.request != request]
+        if completion is not None and request in self.driven:
+            self._unheard.append(Event(request, None, completion))
+        return completion
+
+    @abstractmethod
+    def _cancel(self, request: int) -> Completion | None: ...
 
     @abstractmethod
     def _step(self) -> list[Event]: ...
@@ -47,8 +56,9 @@ class Driven(ABC):
         if not self._stepping.acquire(blocking=False):
             raise FledgeError("an engine cannot be stepped from two threads at once", fix="give each its own")
         try:
-            events, self._unheard = self._unheard, []
-            return events + self._step()
+            new = self._step()
+            events, self._unheard = self._unheard + new, []
+            return events
         finally:
             self._stepping.release()
 
@@ -89,13 +99,19 @@ class Driven(ABC):
             self.check(request)
         try:
             for index, request in enumerate(requests):
-                index_of[self.submit(request)] = index
+                number = self.submit(request)
+                self.driven.add(number)
+                index_of[number] = index
             while index_of:
                 events = self.step()
                 self.put_back([event for event in events if event.request not in index_of])
                 for event in [event for event in events if event.request in index_of]:
-                    index = index_of[event.request] if event.completion is None else index_of.pop(event.request)
+                    index = index_of[event.request]
+                    if event.completion is not None:
+                        del index_of[event.request]
+                        self.driven.discard(event.request)
                     yield index, event
         finally:
             for number in index_of:
+                self.driven.discard(number)
                 self.cancel(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,11 @@ class Engine(Driven):
         tokenizer: Tokenizer | None = None,
     ) -> None:
         super().__init__()
+        most = model.config.max_positions if model.config.position == "learned" else context_length
+        if not 1 <= context_length <= most:
+            raise FledgeError(f"context_length must be from 1 to {most}, got {context_length}", where="context_length")
+        if max_batch < 1:
+            raise FledgeError(f"max_batch must be at least 1, got {max_batch}", where="max_batch")
         self.model = at_precision(model, precision)
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
         self.precision = precision
@@ -62,6 +68,9 @@ class Engine(Driven):
         self._waiting: list[Row] = []
         self._running: list[Row] = []
         self._sampler: Sampler | None = None
+        n_words = self.vocab_size if tokenizer is None else tokenizer.vocab_size
+        self._wordless = tuple(range(n_words, self.vocab_size))  # rows of the model that stand for no token
+        self._stamp = self._weights_stamp()
 
     @property
     def vocab_size(self) -> int:
@@ -85,6 +94,8 @@ class Engine(Driven):
 
     def submit(self, request: GenerateRequest) -> int:
         self.check(request)
+        if self._wordless:
+            request = replace(request, forbidden_ids=(*request.forbidden_ids, *self._wordless))
         row = Row(
             id=self._n_submitted,
             request=request,
@@ -98,26 +109,34 @@ class Engine(Driven):
         self._waiting.insert(next(at, len(self._waiting)), row)
         return row.id
 
-    def cancel(self, request: int) -> Completion | None:
+    def _cancel(self, request: int) -> Completion | None:
         row = next((row for row in (*self._running, *self._waiting) if row.id == request), None)
         return None if row is None else self._leave(row)
 
     def _step(self) -> list[Event]:
-        events: list[Event] = []
-        without_room = [row for row in self._waiting if not row.room]
-        events += [Event(row.id, None, self._leave(row)) for row in without_room]
-        while self._waiting and self._reader.slots.n_free:
-            row = self._waiting.pop(0)
-            self._reader.admit(row)
-            self._running.append(row)
-        if not self._running:
-            return events
+        if (stamp := self._weights_stamp()) != self._stamp:
+            self._stamp = stamp
+            self._forget()
+        try:
+            return self._passed()
+        except BaseException:
+            self._forget()  # who has not got a token for what was read, reads it again
+            raise
+
+    def _passed(self) -> list[Event]:
+        wants_nothing = [row for row in self._waiting if not row.room and row.request.prompt_logprobs is None]
+        events = [Event(row.id, None, self._leave(row)) for row in wants_nothing]
+        self._admit()
         with torch.inference_mode():
             ready, logits = self._reader.read_prompts(self._running)
+            for row in [row for row in self._running if not row.room and row.n_unread < 2]:
+                events.append(Event(row.id, None, self._leave(row)))
             decoding = [row for row in self._running if row.n_unread == 1]
             if decoding:
                 logits.append(self._reader.read_last(decoding, self._running))
-            rows = [*ready, *decoding]
+            rows = [row for row in ready if row.room] + decoding
+            if len(rows) < len(ready) + len(decoding):
+                logits[0] = logits[0][[i for i, row in enumerate(ready) if row.room]]
             tokens = self._sample(rows, torch.cat(logits) if len(logits) > 1 else logits[0]) if rows else []
         for row, token in zip(rows, tokens, strict=True):
             if token is None:
@@ -127,15 +146,34 @@ class Engine(Driven):
             events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
         return events
 
-    def update_weights(self, model: Decoder, version: int) -> None:
-        """Go on with the weights of ``model``; what was read with the old ones is read anew."""
-        self.model = self._reader.model = at_precision(model, self.precision)
-        if self.native is not None:
-            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
-        self.weights_version = version
+    def _admit(self) -> None:
+        while self._waiting and self._reader.slots.n_free:
+            row = self._waiting.pop(0)
+            self._running.append(row)
+            self._reader.admit(row)
+
+    def _forget(self) -> None:
+        """What was read is worth nothing any more."""
         self._reader.slots.flush()
         for row in self._running:
             row.forget()
+
+    def _weights_stamp(self) -> int:
+        """Changes with the weights, where they are shared with a model that may train."""
+        if self.native is not None or self.precision != "float32":
+            return 0
+        return sum(each._version for each in self.model.parameters() if not each.is_inference())
+
+    def update_weights(self, model: Decoder, version: int) -> None:
+        """Go on with the weights of ``model``, of the same sizes; what was read with the old ones is read anew."""
+        if model.config != self.model.config:
+            raise FledgeError("the new weights are of a model with other sizes", fix="make an engine for it")
+        model = model.to(self.model.device)
+        self.model = self._reader.model = at_precision(model, self.precision)
+        if self.native is not None:
+            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
+        self.weights_version, self._stamp = version, self._weights_stamp()
+        self._forget()
 
     def logprobs(self, sequences: Sequence[Sequence[int]], progress: Progress | None = None) -> list[Array]:
         """log p (nats) of each token given those before it: float32 arrays of length ``len(sequence) - 1``.
@@ -149,6 +187,7 @@ class Engine(Driven):
                 f"{longest} tokens are too many to score: the model reads {self.context_length}",
                 fix="score the text in windows",
             )
+        self._check_ids([index for ids in sequences for index in ids])
         return scoring.logprobs(self.model, sequences, progress)
 
     def embed(self, sequences: Sequence[Sequence[int]]) -> list[Array]:
@@ -167,12 +206,13 @@ class Engine(Driven):
         return self._sampler.sample(logits_BV)
 
     def _leave(self, row: Row) -> Completion:
+        if not row.room:
+            row.finish_reason = "length"
         if row in self._running:
             self._running.remove(row)
             self._reader.slots.free(row.slot)
         else:
             self._waiting.remove(row)
-            row.finish_reason = None if row.room else "length"
         return row.completion(self.weights_version)
 
     def _text_of(self, token: int) -> bytes:
@@ -195,13 +235,16 @@ class Engine(Driven):
                 f"the prompt has {len(request.ids)} tokens and the model reads {self.context_length}",
                 fix="shorten the prompt",
             )
-        if max(request.ids) >= self.vocab_size or min(request.ids) < 0:
-            raise FledgeError(
-                f"the prompt holds a token outside the model's vocabulary of {self.vocab_size}",
-                fix="use the tokenizer that the model was trained with",
-            )
+        self._check_ids(request.ids)
         for name in ("stop_ids", "forbidden_ids", "logit_bias"):
             if any(not 0 <= index < self.vocab_size for index in getattr(request, name)):
                 raise FledgeError(f"{name} holds a token outside the vocabulary of {self.vocab_size}", where=name)
         if (request.stop or request.constraint) and self.tokenizer is None:
             raise FledgeError("stop texts and constraints need a tokenizer", fix="give the engine one")
+
+    def _check_ids(self, ids: Sequence[int]) -> None:
+        if len(ids) and not (min(ids) >= 0 and max(ids) < self.vocab_size):
+            raise FledgeError(
+                f"the prompt holds a token outside the model's vocabulary of {self.vocab_size}",
+                fix="use the tokenizer that the model was trained with",
+            )

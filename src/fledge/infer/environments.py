@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
-from fledge.infer.engine import Engine
+from fledge.infer.driving import Driven
 from fledge.infer.prompts import following_ids, prompt_ids
 from fledge.infer.request import Completion, GenerateRequest
 from fledge.infer.tools.toolbox import Session, ToolResult
 from fledge.tokens.tokenizer import Tokenizer
-from fledge.types import Conversation, Environment, Episode, Message, Reaction
+from fledge.types import Conversation, Environment, Episode, FledgeError, Message, Reaction
 
 MAX_TURNS = 16
 
@@ -40,7 +40,7 @@ class ToolLoop:
 
 
 def run_episodes(
-    engine: Engine,
+    engine: Driven,
     environments: Sequence[Environment],
     request: GenerateRequest,
     *,
@@ -53,6 +53,9 @@ def run_episodes(
     ``request`` says how to sample; its ``ids`` are replaced, and environment i of N draws with its seed + i. What a
     step of an environment raises is raised here, after the others' requests were cancelled.
     """
+    numbers = range(len(environments)) if groups is None else groups
+    if len(numbers) != len(environments):
+        raise FledgeError(f"{len(environments)} environments have {len(numbers)} groups", where="groups")
     runs = [_Run(i, environment) for i, environment in enumerate(environments)]
     asked: dict[int, _Run] = {}
     stepping: dict[Future[Reaction], _Run] = {}
@@ -61,7 +64,9 @@ def run_episodes(
         if run.n_turns >= max_turns or len(run.ids) > engine.context_length:
             run.finish_reason = "length"
         else:
-            asked[engine.submit(replace(request, ids=list(run.ids), seed=request.seed + run.index))] = run
+            number = engine.submit(replace(request, ids=list(run.ids), seed=request.seed + run.index))
+            engine.driven.add(number)
+            asked[number] = run
 
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -80,12 +85,13 @@ def run_episodes(
                 for event in events:
                     if event.request in asked and event.completion is not None:
                         run = asked.pop(event.request)
+                        engine.driven.discard(event.request)
                         if run.take_completion(event.completion):
                             stepping[pool.submit(run.environment.step, event.completion.ids)] = run
         finally:
             for number in asked:
+                engine.driven.discard(number)
                 engine.cancel(number)
-    numbers = range(len(runs)) if groups is None else groups
     return [run.episode(group) for run, group in zip(runs, numbers, strict=True)]
 
 

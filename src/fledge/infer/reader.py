@@ -40,28 +40,27 @@ class Reader:
 
         A row whose next block another one reads at this step waits, to copy it at the next one.
         """
-        reading = [row for row in running if row.n_unread > 1]
-        budget = PREFILL_TOKENS if len(reading) == len(running) else CHUNK_TOKENS
-        chosen: list[Row] = []
+        budget = PREFILL_TOKENS if all(row.n_unread > 1 for row in running) else CHUNK_TOKENS
+        reading: list[Row] = []
         under_way: set[bytes] = set()
-        width = 0
-        for row in reading:
-            self._share(row)
-            hashes = row.shareable[row.n_read // BLOCK :]
-            if row.n_unread < 2 or under_way.intersection(hashes[:1]):
-                continue
-            width = width or min(row.n_unread, budget)
-            if (len(chosen) + 1) * width <= budget and 2 * row.n_unread >= width:
-                chosen.append(row)
-                under_way.update(hashes[: (row.n_read % BLOCK + width) // BLOCK])
-        return self._read(chosen, width) if chosen else ([], [])
+        for row in running:
+            if row.n_unread > 1:
+                self._share(row)
+            following = row.shareable[row.n_read // BLOCK :][:1] if row.n_unread > 1 else []
+            if row.n_unread > 1 and not under_way.intersection(following):
+                under_way.update(following)
+                reading.append(row)
+        if not reading:
+            return [], []
+        return self._read(_even_plan(reading, budget) if self.native is None else _plan(reading, budget))
 
     def _share(self, row: Row) -> None:
         n_read = self.slots.share(row.slot, row.shareable, row.n_read)
         row.n_cached, row.n_read = row.n_cached + n_read - row.n_read, n_read
 
-    def _read(self, rows: Sequence[Row], width: int) -> tuple[list[Row], list[Tensor]]:
-        texts = [row.ids[row.n_read : row.n_read + width] for row in rows]
+    def _read(self, plan: Sequence[tuple[Row, int]]) -> tuple[list[Row], list[Tensor]]:
+        rows = [row for row, _ in plan]
+        texts = [row.ids[row.n_read : row.n_read + n] for row, n in plan]
         starts, slots = [row.n_read for row in rows], [row.slot for row in rows]
         if self.native is not None:
             states = self.native.read(texts, starts, slots, self.slots.cache).split([len(text) for text in texts])
@@ -104,9 +103,10 @@ class Reader:
         """
         of_slot = {row.slot: row for row in rows}
         slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
-        if len(slots) > 2 * len(rows):
-            slots = sorted(of_slot)
         positions = {row.slot: row.n_read for row in running}
+        full = any(positions.get(slot, 0) >= self.slots.cache.capacity for slot in slots)
+        if full or len(slots) > 2 * len(rows):
+            slots = sorted(of_slot)
         limit = max(row.n_read for row in rows)
         position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
         tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
@@ -136,3 +136,32 @@ class Reader:
                 top = likeliest(logprobs_V, n) if n else ()
                 found.append(Token(index, value, value, top, top))
         return found
+
+
+Plan = list[tuple[Row, int]]
+"""Rows, and how many tokens of each are read."""
+
+
+def _plan(rows: Sequence[Row], budget: int) -> Plan:
+    """Texts of any lengths: half for the row that came first, so that it gets on, the rest as urgency says."""
+    first, *others = rows
+    plan = [(first, min(first.n_unread, max(1, budget // 2)))]
+    left = budget - plan[0][1]
+    for row in sorted(others, key=_urgency):
+        if n := min(row.n_unread, left):
+            plan.append((row, n))
+            left -= n
+    plan[0] = (first, min(first.n_unread, plan[0][1] + left))
+    return plan
+
+
+def _even_plan(rows: Sequence[Row], budget: int) -> Plan:
+    """Texts that are padded to one length: that of the most urgent, or twice it where that ends others too."""
+    rows = sorted(rows, key=_urgency)
+    width = min(budget, max(row.n_unread for row in rows if row.n_unread <= 2 * rows[0].n_unread))
+    return [(row, min(row.n_unread, width)) for row in rows[: max(1, budget // width)]]
+
+
+def _urgency(row: Row) -> tuple[int, int]:
+    """Greater priorities first, then shorter rests."""
+    return -row.request.priority, row.n_unread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,7 +16,7 @@ from fledge.infer.driving import Driven
 from fledge.infer.request import Completion, Event, GenerateRequest
 from fledge.types import FledgeError
 
-CALLS = ("check", "submit", "_step", "cancel", "logprobs", "embed", "fingerprint", "update_weights")
+CALLS = ("load", "check", "submit", "_step", "_cancel", "logprobs", "embed", "fingerprint", "update_weights")
 END_SECONDS = 10
 
 
@@ -33,7 +34,9 @@ class RemoteEngine(Driven):
         self._process = context.Process(target=_serve, args=(theirs, str(path), threads, settings), daemon=True)
         self._process.start()
         theirs.close()
-        self.context_length, self.vocab_size = self._answer()
+        self._calling = threading.Lock()
+        self._n_calls = 0
+        self.context_length, self.vocab_size = self._answer(0)
 
     def check(self, request: GenerateRequest) -> None:
         self._call("check", request)
@@ -41,8 +44,8 @@ class RemoteEngine(Driven):
     def submit(self, request: GenerateRequest) -> int:
         return self._call("submit", request)
 
-    def cancel(self, request: int) -> Completion | None:
-        return self._call("cancel", request)
+    def _cancel(self, request: int) -> Completion | None:
+        return self._call("_cancel", request)
 
     def _step(self) -> list[Event]:
         return self._call("_step")
@@ -78,17 +81,23 @@ class RemoteEngine(Driven):
         self.close()
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        try:
-            self._pipe.send((name, arguments))
-        except OSError:
-            raise self._gone() from None
-        return self._answer()
+        with self._calling:
+            self._n_calls += 1
+            try:
+                self._pipe.send((self._n_calls, name, arguments))
+            except OSError:
+                raise self._gone() from None
+            return self._answer(self._n_calls)
 
-    def _answer(self) -> Any:
-        try:
-            good, value = self._pipe.recv()
-        except (EOFError, OSError):
-            raise self._gone() from None
+    def _answer(self, call: int) -> Any:
+        """What came of a call; answers to earlier ones, whose callers were interrupted, are passed over."""
+        while True:
+            try:
+                number, good, value = self._pipe.recv()
+            except (EOFError, OSError):
+                raise self._gone() from None
+            if number == call:
+                break
         if good:
             return value
         raise FledgeError(value[0], where=value[1], fix=value[2])
@@ -108,21 +117,30 @@ def _serve(pipe: Connection, path: str, threads: int, settings: dict[str, Any]) 
 
     if threads:
         torch.set_num_threads(threads)
-    try:
-        engine = load_engine(path, **settings)[0]
-        pipe.send((True, (engine.context_length, engine.vocab_size)))
-    except FledgeError as error:
-        pipe.send((False, (error.what, error.where, error.fix)))
-        return
-    while True:
-        try:
-            name, arguments = pipe.recv()
-        except (EOFError, OSError):
-            return
+    engine: Any = None
+
+    def answered(name: str, arguments: tuple[Any, ...]) -> Any:
+        nonlocal engine
         assert name in CALLS
+        if name == "load":
+            engine = load_engine(path, **settings)[0]
+            return engine.context_length, engine.vocab_size
         if name == "update_weights":
             arguments = (read_decoder(Path(arguments[0]))[0], arguments[1])
+        return getattr(engine, name)(*arguments)
+
+    number, name, arguments = 0, "load", ()
+    while True:
         try:
-            pipe.send((True, getattr(engine, name)(*arguments)))
+            answer = (number, True, answered(name, arguments))
         except FledgeError as error:
-            pipe.send((False, (error.what, error.where, error.fix)))
+            answer = (number, False, (error.what, error.where, error.fix))
+        except Exception as error:  # a fault of a request ends no other
+            answer = (number, False, (f"{type(error).__name__}: {error}", name, ""))
+        try:
+            pipe.send(answer)
+            if engine is None:
+                return
+            number, name, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return

@@ -31,6 +31,7 @@ class Slot:
 
     hashes: list[bytes] = field(default_factory=list)
     taken: bool = False
+    written: bool = False
     freed_at: int = 0
 
 
@@ -62,7 +63,7 @@ class Slots:
             low, high = min(taken, default=0), max(taken, default=len(self._slots))
             beside = [index for index in free if low - 1 <= index <= high + 1]
             chosen = min(beside or free, key=lambda index: (self._slots[index].freed_at, index))
-        self._slots[chosen].taken = True
+        self._slots[chosen].taken = self._slots[chosen].written = True
         return chosen
 
     def free(self, index: int) -> None:
@@ -107,9 +108,11 @@ class Slots:
         return position
 
     def flush(self) -> None:
-        """Forget what all rows hold: the weights have changed."""
-        for slot in self._slots:
-            slot.hashes = []
+        """Forget what all rows hold; what is no number would outlive what it came from."""
+        for index, slot in enumerate(self._slots):
+            if slot.written:
+                self.cache.clear_row(index)
+            slot.hashes, slot.written = [], slot.taken
         self._holders.clear()
 
     def _drop(self, index: int, hashes: Iterable[bytes]) -> None:

@@ -60,7 +60,14 @@ class KVCache:
         self.values[layer][self._write, :, position_BT] = v.transpose(1, 2)
         return self.keys[layer][:, :, :limit][self._read], self.values[layer][:, :, :limit][self._read]
 
+    @torch.inference_mode()
     def copy_row(self, source: int, target: int, start: int, stop: int) -> None:
         """Copy what ``source`` holds at positions ``start:stop`` to the same positions of ``target``."""
         for stored in (self.keys, self.values):
             stored[:, target, :, start:stop] = stored[:, source, :, start:stop]
+
+    @torch.inference_mode()
+    def clear_row(self, row: int) -> None:
+        """Zeros, because what is masked is still multiplied by 0: what is no number would stay so."""
+        self.keys[:, row] = 0
+        self.values[:, row] = 0
