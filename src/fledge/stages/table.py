@@ -90,6 +90,7 @@ STAGES: tuple[StageSpec, ...] = (
         function_settings=("split", "transforms", "filters"),
         check="fledge.stages.text:check",
     ),
+    StageSpec("tools", "fledge.stages.tools:run", upstream={"world": ("**",)}, check="fledge.stages.tools:check"),
     StageSpec(
         "tokenizer",
         "fledge.stages.tokenizer:run",
@@ -125,6 +126,7 @@ STAGES: tuple[StageSpec, ...] = (
         "fledge.stages.sft:run",
         upstream={
             "world": ("conversations/**",),
+            "tools": ("conversations/**",),
             "tokenizer": TOKENIZER,
             "tokens": ("evaluation/**",),
             "pretrain": MODEL,
@@ -140,6 +142,7 @@ STAGES: tuple[StageSpec, ...] = (
         upstream={
             "world": ("**",),
             "text": DOCUMENTS,
+            "tools": ("index/**",),
             "tokenizer": TOKENIZER,
             "tokens": ("train/**",),
             "pretrain": MODEL,

@@ -11,6 +11,8 @@ from fledge.world.config import WorldConfig
 from fledge.world.conversations.writer import ConversationWriter
 from fledge.world.facts.documents import FactWriter
 from fledge.world.facts.universe import Fact, Universe, build_universe
+from fledge.world.lookup.dialogues import Dialogue, DialogueWriter
+from fledge.world.lookup.directory import Directory, own_directory
 from fledge.world.randomness import share_of, stream
 from fledge.world.skills.documents import SkillWriter
 from fledge.world.skills.hops import chain, paths
@@ -58,6 +60,7 @@ class World:
         self._facts = FactWriter(config, self.universe)
         self._skills = SkillWriter(config, self.universe)
         self._conversations = ConversationWriter(config, self.universe)
+        self._dialogues = DialogueWriter(config, self.universe)
 
     def facts(self) -> tuple[Fact, ...]:
         return tuple(self.universe.facts.values())
@@ -124,6 +127,14 @@ class World:
 
     def conversations(self, split: Split = "train") -> Iterator[Conversation]:
         return (self.conversation(index, split) for index in range(self.n_conversations(split)))
+
+    def dialogue(self, index: int) -> Dialogue:
+        """Dialogue ``index`` in which tools are offered; depends on the settings and ``index`` only."""
+        return self._dialogues.write(index)
+
+    def directory(self, number: int | None = None) -> Directory:
+        """The documents that the assistant may look up, or those of a dialogue's ``directory``."""
+        return own_directory(self.config, self.universe) if number is None else self._dialogues.directory(number)
 
     def tasks(self) -> list[Task]:
         return list(build_tasks(self.config, self.universe))
