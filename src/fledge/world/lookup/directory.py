@@ -55,14 +55,18 @@ def training_directory(config: WorldConfig, universe: Universe, number: int) -> 
     """One of the directories to learn from: people whom no document and no test knows, each with facts of its own."""
     rng = stream("directory", config.seed, number)
     names = rng.sample(free_names(universe), N_PEOPLE)
-    people = tuple(
-        Subject(f"d{number}p{i}", name, "she" if name.split()[0] in WOMEN else "he", "elsewhere")
-        for i, name in enumerate(names)
-    )
-    facts = facts_on(rng, people)
-    there = Universe(people, (), (), {fact.key: fact for fact in facts})
+    there = strangers(rng, f"d{number}p", names)
     documents, told = _documents(config, there, rng)
     return Directory(there, documents, told)
+
+
+def strangers(rng: Random, key: str, names: Sequence[str]) -> Universe:
+    """People of these names with facts drawn for them alone."""
+    people = tuple(
+        Subject(f"{key}{i}", name, "she" if name.split()[0] in WOMEN else "he", "elsewhere")
+        for i, name in enumerate(names)
+    )
+    return Universe(people, (), (), {fact.key: fact for fact in facts_on(rng, people)})
 
 
 def _documents(
@@ -78,7 +82,7 @@ def _documents(
         for attributes in (chosen[:half], chosen[half:]):
             if attributes:
                 kind, told = rng.choice(KINDS), list[str]()
-                texts.append((kind, _text(writer, rng, kind, person, attributes, told), told))
+                texts.append((kind, passage(writer, rng, kind, person, attributes, told), told))
     rng.shuffle(texts)
     documents, place = [], {}
     for number, (kind, text, told) in enumerate(texts, first + 1):
@@ -87,9 +91,10 @@ def _documents(
     return tuple(documents), place
 
 
-def _text(
+def passage(
     writer: FactWriter, rng: Random, kind: str, person: Subject, attributes: Sequence[str], told: list[str]
 ) -> str:
+    """A short document of ``kind`` on ``person``; adds the keys of the facts that it tells to ``told``."""
     opening = {
         "entry": phrases.ENTRY_OPENINGS,
         "notice": phrases.NOTICE_OPENINGS,
