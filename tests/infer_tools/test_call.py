@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 import pytest
@@ -141,7 +140,7 @@ def test_the_schema_of_a_function() -> None:
     assert openai(made)["type"] == "function" and openai(made)["function"]["name"] == "everything"
     assert describe(made) == (
         'everything(text: string, whole: integer, number: number, yes: boolean, unit: "C"/"F", items: list of integer, '
-        'maybe: string/null = null, level: 1/2/null = null, k: integer = 3): Take one of each.'
+        "maybe: string/null = null, level: 1/2/null = null, k: integer = 3): Take one of each."
     )
     assert openai(made)["function"]["parameters"] == SCHEMA
 

@@ -37,9 +37,9 @@ class TaskResult:
 
     ``stderr`` is over examples; for a task with ``groups_are_units = True`` mean and stderr are over its groups.
     ``outcomes`` counts the reasons that the task gave, excluded examples included, where they are few.
-    ``rejected``: rows of its file that could not be read. ``seen``: tuning may have asked the same questions.
-    ``tool`` is the one that its questions need. ``calls``, where tools were offered: how many were ``made`` and ``failed``, in how many ``prompts``, how many of
-    these ``called`` the tool that their questions need, and how many another one (``wrong``).
+    ``rejected``: rows of its file that could not be read. ``seen``: tuning may have asked the same questions. ``tool``
+    is the one that its questions need. ``calls``, where tools were offered: how many were ``made`` and ``failed``, in
+    how many ``prompts``, how many of these ``called`` the tool needed, and how many another one (``wrong``).
     """
 
     name: str

@@ -10,16 +10,20 @@ from typing import Any
 from fledge.types import Answer, Example, Request, Score, Split, Task
 
 ENDING = "_with_tools"
+CALL_TOKENS = 96
+"""Room for a call, which may be longer than an answer."""
 
 
 class WithTools:
-    """``task`` with tools offered: the same questions, answers and scores; ``descriptions`` as a toolbox has them."""
+    """``task`` with tools offered: the same questions, answers and scores.
 
-    def __init__(self, task: Task, descriptions: Sequence[str]) -> None:
-        self.task, self.descriptions = task, tuple(descriptions)
+    ``descriptions`` are those of a toolbox, ``tool`` the one that the questions need, if they need one.
+    """
+
+    def __init__(self, task: Task, descriptions: Sequence[str], tool: str = "") -> None:
+        self.task, self.descriptions, self.tool = task, tuple(descriptions), tool
         self.name, self.chance = f"{task.name}{ENDING}", task.chance
         self.seen = bool(getattr(task, "seen", False))
-        self.tool = str(getattr(task, "tool", ""))
 
     def examples(self, split: Split) -> Iterator[Example]:
         for example in self.task.examples(split):
@@ -27,7 +31,8 @@ class WithTools:
             yield replace(example, prompt=replace(example.prompt, tools=self.descriptions))
 
     def requests(self, example: Example) -> Sequence[Request]:
-        return self.task.requests(example)
+        requests = self.task.requests(example)
+        return [replace(request, max_tokens=max(request.max_tokens, CALL_TOKENS)) for request in requests]
 
     def score(self, example: Example, answers: Sequence[Answer]) -> Score:
         return self.task.score(example, answers)

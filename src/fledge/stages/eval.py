@@ -27,8 +27,8 @@ from fledge.stages.table import StageContext, heldout_directories
 from fledge.stages.tools import tools_of
 from fledge.types import Task
 
-WITH_TOOLS_TOO = ("greetings", "sums_2", "facts_asked", "facts_unasked")
-"""Tasks that need no tool, asked with tools as well."""
+WITH_TOOLS_TOO = {"greetings": "", "sums_2": "", "facts_unasked": "search"}
+"""Tasks that can do without tools and are asked with them as well, and the tool that is right to use."""
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -64,9 +64,7 @@ def run(context: StageContext) -> dict[str, Any]:
             engine, tokenizer, _ = load_engine(
                 stage / "model", device=device, precision=precision, max_batch=config.max_batch
             )
-            tasks = (
-                world_tasks(context.settings_of, offered) if asked.tasks and assistant else []
-            )
+            tasks = world_tasks(context.settings_of, offered) if asked.tasks and assistant else []
             out = context.out / name if name else context.out
             summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events, **tools)
     results, summary = read_json(context.out / "base" / "results.json"), summaries["base"]
@@ -120,8 +118,9 @@ def world_tasks(settings_of: Mapping[str, Any], descriptions: Sequence[str] = ()
     tasks: list[Task] = []
     for task in World(settings_of["world"]).tasks():
         tasks += [task] if getattr(task, "also_without", True) else []
-        if descriptions and (getattr(task, "tool", "") or task.name in WITH_TOOLS_TOO):
-            tasks.append(WithTools(task, descriptions))
+        tool = getattr(task, "tool", "")
+        if descriptions and (tool or task.name in WITH_TOOLS_TOO):
+            tasks.append(WithTools(task, descriptions, tool or WITH_TOOLS_TOO[task.name]))
     return tasks
 
 

@@ -77,8 +77,8 @@ class World:
         if kind == "stories":
             story = write_story(rng)
             return "stories", f"{story.title}\n\n{story.text}" if story.title else story.text, ()
-        writer = {"facts": self._facts, "skills": self._skills, "reading": self._reading}[kind]
-        name, text, told = writer.write(rng, heldout)
+        own: FactWriter | SkillWriter = self._facts if kind == "facts" else self._skills
+        name, text, told = (self._reading if kind == "reading" else own).write(rng, heldout)
         return f"{kind}/{name}", text, told
 
     @cached_property

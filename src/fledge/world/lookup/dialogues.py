@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
 
-from fledge.types import Message, Split
+from fledge.types import Split
 from fledge.world.config import WorldConfig
-from fledge.world.conversations.asking import LEADS, OBJECTS, question, reply
+from fledge.world.conversations.asking import LEADS, OBJECTS, ask, may_ask, question, reply
 from fledge.world.conversations.introductions import free_names
 from fledge.world.conversations.writer import ConversationWriter
 from fledge.world.facts.questions import FOLLOW_UPS, QUESTIONS
@@ -19,9 +19,9 @@ from fledge.world.lookup.directory import N_DIRECTORIES, Directory, training_dir
 from fledge.world.randomness import stream
 
 CALCULATOR, SEARCH = "calculator", "search"
-SHARES = {"calculate": 0.28, "search": 0.44, "absent": 0.06, "plain": 0.18, "refuse": 0.04}
-PLAIN = {"greeting": 2, "identity": 2, "introduction": 2, "small_talk": 1, "facts": 5, "sums": 5, "counting": 1}
-"""What is asked where tools are offered and not needed."""
+SHARES = {"calculate": 0.26, "search": 0.34, "absent": 0.05, "plain": 0.31, "refuse": 0.04}
+PLAIN = {"greeting": 4, "identity": 3, "introduction": 2, "small_talk": 2, "places": 2, "sums": 6, "counting": 1}
+"""What is asked where tools are offered and not needed. People are always looked up, places are known."""
 BOTH_SHARE = 0.8
 NOT_FOUND = "I did not find that about {name}."
 NOBODY_FOUND = "I did not find anybody called {name}."
@@ -130,7 +130,10 @@ class DialogueWriter:
 
     def _needless(self, rng: Random) -> list[Turn]:
         kind = rng.choices(list(PLAIN), list(PLAIN.values()))[0]
-        said: list[Message] = self._plain.turns(kind, rng, False)
+        if kind == "places":
+            said = list(ask(self.universe, rng, rng.choice(may_ask(self.universe, rng.choice(self.universe.places)))))
+        else:
+            said = self._plain.turns(kind, rng, False)
         return [Turn(user.content, assistant.content) for user, assistant in zip(said[::2], said[1::2], strict=True)]
 
 

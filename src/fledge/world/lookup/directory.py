@@ -38,7 +38,7 @@ class Directory:
 
 
 def own_directory(config: WorldConfig, universe: Universe) -> Directory:
-    """What the assistant of a run may look up: the people of the town, and those who stand in no other text.
+    """What the assistant of a run may look up: all on the people of the town, and those who stand in no other text.
 
     The universe of the directory is that of the latter.
     """
@@ -46,8 +46,8 @@ def own_directory(config: WorldConfig, universe: Universe) -> Directory:
     people = universe.group("nowhere_heldout")
     facts = facts_on(rng, people)
     only_here = Universe(people, (), (), {fact.key: fact for fact in facts})
-    documents, told = _documents(config, only_here, rng)
-    more, _ = _documents(config, universe, rng, first=len(documents))
+    documents, told = _documents(config, only_here, rng, FACTS_TOLD)
+    more, _ = _documents(config, universe, rng, (len(_ATTRIBUTES), len(_ATTRIBUTES)), first=len(documents))
     return Directory(only_here, (*documents, *more), told)
 
 
@@ -56,7 +56,7 @@ def training_directory(config: WorldConfig, universe: Universe, number: int) -> 
     rng = stream("directory", config.seed, number)
     names = rng.sample(free_names(universe), N_PEOPLE)
     there = strangers(rng, f"d{number}p", names)
-    documents, told = _documents(config, there, rng)
+    documents, told = _documents(config, there, rng, FACTS_TOLD)
     return Directory(there, documents, told)
 
 
@@ -70,19 +70,20 @@ def strangers(rng: Random, key: str, names: Sequence[str]) -> Universe:
 
 
 def _documents(
-    config: WorldConfig, universe: Universe, rng: Random, first: int = 0
+    config: WorldConfig, universe: Universe, rng: Random, n_facts: tuple[int, int], first: int = 0
 ) -> tuple[tuple[Document, ...], dict[str, str]]:
-    """One or two short documents on each person, in mixed order, with ids counted from ``first`` on."""
+    """Short documents on each person, which together tell some of ``n_facts`` facts (fewest, most), in mixed order;
+    their ids are counted from ``first`` on.
+    """
     writer = FactWriter(config, universe)
     texts: list[tuple[str, str, list[str]]] = []
     for person in universe.people:
         known = [name for name in _ATTRIBUTES if name in universe.of[person.key]]
-        chosen = rng.sample(known, min(len(known), rng.randint(*FACTS_TOLD)))
-        half = -(-len(chosen) // 2) if len(chosen) > FACTS_AT_ONCE else len(chosen)
-        for attributes in (chosen[:half], chosen[half:]):
-            if attributes:
-                kind, told = rng.choice(KINDS), list[str]()
-                texts.append((kind, passage(writer, rng, kind, person, attributes, told), told))
+        chosen = rng.sample(known, min(len(known), rng.randint(*n_facts)))
+        n_texts = -(-len(chosen) // FACTS_AT_ONCE)
+        for i in range(n_texts):
+            kind, told = rng.choice(KINDS), list[str]()
+            texts.append((kind, passage(writer, rng, kind, person, chosen[i::n_texts], told), told))
     rng.shuffle(texts)
     documents, place = [], {}
     for number, (kind, text, told) in enumerate(texts, first + 1):

@@ -21,8 +21,7 @@ from fledge.world.randomness import stream
 from fledge.world.skills.exercise import Exercise
 from fledge.world.task import WorldTask, exercise_examples, prompt
 
-MAX_TOKENS = 96
-"""Of a turn: a call as JSON is longer than an answer."""
+MAX_TOKENS = 64
 
 
 def lookup_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
