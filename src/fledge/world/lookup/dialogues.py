@@ -100,7 +100,7 @@ class DialogueWriter:
         facts = [fact for fact in universe.of[person.key].values() if fact.attribute in QUESTIONS]
         told = [fact for fact in facts if fact.key in directory.told]
         rng.shuffle(told)
-        n = min(len(told), rng.choices((1, 2, 3, 4), (3, 3, 3, 2))[0])
+        n = min(len(told), rng.choices((1, 2, 3, 4, 5), (2, 2, 3, 3, 2))[0])
         first, *more = told[:n] or facts[:1]
         lost = NOT_FOUND.format(name=person.name)
         asked = _led(rng, question(rng, first.attribute, person.name))

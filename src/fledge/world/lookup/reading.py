@@ -17,6 +17,8 @@ from fledge.world.lookup.beyond import WORDS, beyond
 from fledge.world.lookup.directory import FACTS_AT_ONCE, KINDS, passage, strangers
 
 NUMBERS_SHARE = 0.2
+PLAIN_SHARE = 0.4
+"""Of the pages: those whose passages tell facts in the words of the answers, which makes reading them easier to learn."""
 TITLES = ("Read and answer", "From the papers", "Who is who?", "Read well", "What was written", "Strangers")
 NUMBER_TITLES = ("Long numbers", "Copy the numbers", "Numbers to write", "From the account book")
 N_BYSTANDERS = 5
@@ -45,12 +47,20 @@ class ReadingWriter:
         texts: list[str] = []
         told: list[str] = []
         first, *others = universe.people[:3]
-        for person in (first, *(rng.choice((first, other)) for other in others)):
-            left = [key for key, fact in universe.of[person.key].items() if fact.key not in told]
+        people = (first, *(rng.choice((first, other)) for other in others))
+        plain = rng.random() < PLAIN_SHARE
+        for person in people[: rng.choices((1, 2, 3), (4, 3, 3))[0]]:
+            left = [name for name, fact in universe.of[person.key].items() if fact.key not in told]
             chosen = rng.sample(left, min(len(left), rng.randint(2, FACTS_AT_ONCE)))
             if chosen:
                 kind = rng.choice(KINDS)
-                texts.append(f"{kind} ({rng.randint(1, 320)})\n{passage(writer, rng, kind, person, chosen, told)}")
+                if plain:
+                    facts = [universe.of[person.key][name] for name in chosen]
+                    text = " ".join(reply(universe, fact) for fact in facts)
+                    told += [fact.key for fact in facts]
+                else:
+                    text = passage(writer, rng, kind, person, chosen, told)
+                texts.append(f"{kind} ({rng.randint(1, 320)})\n{text}")
         asked = [universe.facts[key] for key in dict.fromkeys(told) if universe.facts[key].attribute in QUESTIONS]
         rng.shuffle(asked)
         lines = [f"{question(rng, f.attribute, f.subject.name)} {reply(universe, f)}" for f in asked]
