@@ -19,7 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from fledge.run.progress import duration, quantity
-from fledge.stages.figures import BITS_HEADER, TASK_HEADER, baseline, bits_rows, measures, percent, task_rows
+from fledge.stages.figures import (
+    BITS_HEADER,
+    CALLS_HEADER,
+    TASK_HEADER,
+    baseline,
+    bits_rows,
+    call_rows,
+    measures,
+    percent,
+    task_rows,
+)
 from fledge.stages.finished import read_run
 from fledge.stages.page import Section, Table, Text, to_markdown
 
@@ -83,8 +93,8 @@ def run_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
     )
     if trained:
         blocks.append(Table(("", "parameters", "tokens", "tokens/s", "arithmetic"), trained))
-    for header, rows in ((TASK_HEADER, task_rows(kept["results"])), (BITS_HEADER, bits_rows(kept["results"]))):
-        if rows:
+    for header, rows_of in ((TASK_HEADER, task_rows), (CALLS_HEADER, call_rows), (BITS_HEADER, bits_rows)):
+        if rows := rows_of(kept["results"]):
             blocks.append(Table(header, rows))
     if kept["funnel"]:
         blocks += funnel_blocks(kept["funnel"], seconds["text"])

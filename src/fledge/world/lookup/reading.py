@@ -18,7 +18,7 @@ from fledge.world.lookup.directory import FACTS_AT_ONCE, KINDS, passage, strange
 
 NUMBERS_SHARE = 0.2
 PLAIN_SHARE = 0.4
-"""Of the pages: those whose passages tell facts in the words of the answers, which makes reading them easier to learn."""
+"""Of the pages: those whose passages tell facts in the words of the answers, which is easier to begin with."""
 TITLES = ("Read and answer", "From the papers", "Who is who?", "Read well", "What was written", "Strangers")
 NUMBER_TITLES = ("Long numbers", "Copy the numbers", "Numbers to write", "From the account book")
 N_BYSTANDERS = 5
