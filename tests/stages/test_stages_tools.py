@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from fledge.run.manifest import read_manifest
 from fledge.stages.graph import run_job
+from fledge.stages.job import check_job
 from fledge.stages.plan import plan
 from fledge.stages.recipe import recipe_from
-from fledge.stages.tools import CONVERSATIONS, INDEX, played, tools_of
+from fledge.stages.tools import CONVERSATIONS, INDEX, check, played, tools_of
 from fledge.tokens.conversations import read_conversations
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, FledgeError
@@ -101,11 +103,15 @@ def test_a_run_without_the_stage_has_no_tools(tmp_path: Path) -> None:
     assert tools_of(tmp_path) is None
 
 
-def test_tools_without_people_to_learn_from_are_refused() -> None:
-    from fledge.stages.tools import check
+def test_tools_without_people_to_learn_from_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FledgeError, match="world"):
+        check_job(recipe_from({"name": "tiny", "text": {"sources": ["a"]}, "tools": {}}, {}).job(tmp_path))
 
-    with pytest.raises(FledgeError, match=r"add a \[world\] table"):
-        check({"tools": None})
+
+def test_search_that_cannot_run_is_told_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    with pytest.raises(FledgeError, match=r"install it with: pip install \"fledge\[tools\]\""):
+        check({})
 
 
 def test_the_run_finds_whom_no_text_knows(run: Path) -> None:

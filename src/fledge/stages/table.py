@@ -90,7 +90,13 @@ STAGES: tuple[StageSpec, ...] = (
         function_settings=("split", "transforms", "filters"),
         check="fledge.stages.text:check",
     ),
-    StageSpec("tools", "fledge.stages.tools:run", upstream={"world": ("**",)}, check="fledge.stages.tools:check"),
+    StageSpec(
+        "tools",
+        "fledge.stages.tools:run",
+        upstream={"world": ("**",)},
+        needs=(("world",),),
+        check="fledge.stages.tools:check",
+    ),
     StageSpec(
         "tokenizer",
         "fledge.stages.tokenizer:run",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fledge.run.files import write_text
 from fledge.stages.config import ToolsConfig
 from fledge.stages.table import StageContext
-from fledge.types import Conversation, FledgeError, Message
+from fledge.types import Conversation, Message
 
 if TYPE_CHECKING:
     from fledge.infer.tools.search import SearchIndex
@@ -49,12 +49,10 @@ def run(context: StageContext) -> dict[str, Any]:
 
 
 def check(settings_of: Mapping[str, Any]) -> None:
-    """Raise FledgeError where the search tool cannot run here, or there is nothing to learn it from."""
+    """Raise FledgeError where the search tool cannot run here."""
     from fledge.infer.tools.search import SearchIndex
     from fledge.types import Document
 
-    if "world" not in settings_of:
-        raise FledgeError("tools are learned from the world's people", where="tools", fix="add a [world] table")
     SearchIndex.build([Document("1", "a word", "check")])
 
 
