@@ -33,7 +33,8 @@ class Turn:
     """What a user says and the assistant answers, after the call of ``tool`` where there is one.
 
     ``answer`` holds only where the tool has shown ``document`` (in this turn or before); elsewhere ``otherwise`` does,
-    and a turn without that is left out.
+    and a turn without that is left out. ``recalled`` is what was asked, thought again when the tool's result stands
+    between the question and the answer: a small model answers what it read last.
     """
 
     user: str
@@ -42,6 +43,7 @@ class Turn:
     arguments: Mapping[str, str] = field(default_factory=dict)
     document: str = ""
     otherwise: str = ""
+    recalled: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,10 @@ class DialogueWriter:
         n = min(len(told), rng.choices((1, 2, 3, 4, 5), (2, 2, 3, 3, 2))[0])
         first, *more = told[:n] or facts[:1]
         lost = NOT_FOUND.format(name=person.name)
-        asked = _led(rng, question(rng, first.attribute, person.name))
+        asked = question(rng, first.attribute, person.name)
         query = {"query": person.name}
         document = directory.told.get(first.key, "none")
-        turns = [Turn(asked, reply(universe, first), SEARCH, query, document, lost)]
+        turns = [Turn(_led(rng, asked), reply(universe, first), SEARCH, query, document, lost, asked)]
         nominative, objective, possessive = OBJECTS[person.gender]
         for fact in more:
             wording = rng.choice(FOLLOW_UPS[fact.attribute])
@@ -117,7 +119,7 @@ class DialogueWriter:
             fact = rng.choice(untold)
             asked = question(rng, fact.attribute, person.name)
             if rng.random() < 0.5:
-                turns = [Turn(_led(rng, asked), lost, SEARCH, query)]
+                turns = [Turn(_led(rng, asked), lost, SEARCH, query, recalled=asked)]
             else:
                 turns.append(Turn(asked, lost))
         return turns
@@ -126,7 +128,8 @@ class DialogueWriter:
         there = directory.universe.by_name
         name = next(name for name in iter(lambda: rng.choice(self._names), None) if name not in there)
         asked = question(rng, rng.choice(list(FOLLOW_UPS)), name)
-        return Turn(_led(rng, asked), NOBODY_FOUND.format(name=name), SEARCH, {"query": name})
+        answer = NOBODY_FOUND.format(name=name)
+        return Turn(_led(rng, asked), answer, SEARCH, {"query": name}, recalled=asked)
 
     def _needless(self, rng: Random) -> list[Turn]:
         kind = rng.choices(list(PLAIN), list(PLAIN.values()))[0]
