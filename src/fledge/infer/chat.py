@@ -100,11 +100,11 @@ class ChatSession:
             for n_left in range(self.max_calls, -1, -1):
                 n_before = len(ids)
                 yield from visible_pieces(self.tokenizer, self._kept(request, ids))
-                said = self.tokenizer.parse_reply(ids[n_before:])
-                if session is None or not said.tool_calls or ids[-1] != self.tokenizer.end:
+                said = self.tokenizer.parse_reply(ids[n_before:]) if session else None
+                if session is None or said is None or not said.tool_calls or ids[-1] != self.tokenizer.end:
                     break
                 made = made_calls(session, said)
-                yield "".join(f"{shown_call(call)}\n" for call in made)
+                yield ("\n" if said.content else "") + "".join(f"{shown_call(call)}\n" for call in made)
                 results = following_ids(self.tokenizer, [Message("tool", call.result) for call in made])
                 prompt = [*request.ids, *ids[n_before:], *results]
                 if not n_left or len(prompt) > self.engine.context_length:
@@ -127,15 +127,15 @@ class ChatSession:
             yield token.id
 
     def _prompt(self, text: str) -> tuple[list[int], list[tuple[str, list[int]]]]:
-        """Ids up to the reply, and the turns that still fit: at least a quarter of the context stays for the reply,
-        half of it where tools may give something to read.
+        """Ids up to the reply, and the turns that still fit: at least a quarter of the context stays for the reply;
+        half of it, if leaving turns out can help, where tools may give something to read.
         """
-        kept_free = self.engine.context_length // (2 if self.tools else 4)
-        room = self.engine.context_length - (kept_free if self.tools else min(self.sampling.max_tokens, kept_free))
+        length = self.engine.context_length
         for n_left_out in range(len(self.turns) + 1):
             kept = self.turns[n_left_out:]
             ids = self._ids(text, kept)
-            if len(ids) <= room:
+            free = length // 2 if self.tools and kept else min(self.sampling.max_tokens, length // 4)
+            if len(ids) <= length - free:
                 return ids, kept
         raise FledgeError(
             f"the message has {len(ids)} tokens and the model reads {self.engine.context_length} in all",
