@@ -100,8 +100,10 @@ class ChatSession:
             for n_left in range(self.max_calls, -1, -1):
                 n_before = len(ids)
                 yield from visible_pieces(self.tokenizer, self._kept(request, ids))
-                said = self.tokenizer.parse_reply(ids[n_before:]) if session else None
-                if session is None or said is None or not said.tool_calls or ids[-1] != self.tokenizer.end:
+                if session is None:
+                    break
+                said = self.tokenizer.parse_reply(ids[n_before:])
+                if not said.tool_calls or ids[-1] != self.tokenizer.end:
                     break
                 made = made_calls(session, said)
                 yield ("\n" if said.content else "") + "".join(f"{shown_call(call)}\n" for call in made)
