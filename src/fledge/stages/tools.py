@@ -93,5 +93,5 @@ def played(dialogue: Dialogue, box: Toolbox) -> Conversation:
         # a passage is headed by its source and, in parentheses, the id of its document
         holds = not turn.document or f"({turn.document})\n" in shown
         if answer := turn.answer if holds else turn.otherwise:
-            messages += [*said, Message("assistant", answer, thinking=turn.recalled)]
+            messages += [*said, Message("assistant", answer)]
     return Conversation(tuple(messages), offered.descriptions, dialogue.id, {"kind": dialogue.kind})

@@ -33,8 +33,7 @@ class Turn:
     """What a user says and the assistant answers, after the call of ``tool`` where there is one.
 
     ``answer`` holds only where the tool has shown ``document`` (in this turn or before); elsewhere ``otherwise`` does,
-    and a turn without that is left out. ``recalled`` is what was asked, thought again when the tool's result stands
-    between the question and the answer: a small model answers what it read last.
+    and a turn without that is left out.
     """
 
     user: str
@@ -43,7 +42,6 @@ class Turn:
     arguments: Mapping[str, str] = field(default_factory=dict)
     document: str = ""
     otherwise: str = ""
-    recalled: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,10 +103,10 @@ class DialogueWriter:
         n = min(len(told), rng.choices((1, 2, 3, 4, 5), (2, 2, 3, 3, 2))[0])
         first, *more = told[:n] or facts[:1]
         lost = NOT_FOUND.format(name=person.name)
-        asked = question(rng, first.attribute, person.name)
+        asked = _led(rng, question(rng, first.attribute, person.name))
         query = {"query": person.name}
         document = directory.told.get(first.key, "none")
-        turns = [Turn(_led(rng, asked), reply(universe, first), SEARCH, query, document, lost, asked)]
+        turns = [Turn(asked, reply(universe, first), SEARCH, query, document, lost)]
         nominative, objective, possessive = OBJECTS[person.gender]
         for fact in more:
             wording = rng.choice(FOLLOW_UPS[fact.attribute])
@@ -119,7 +117,7 @@ class DialogueWriter:
             fact = rng.choice(untold)
             asked = question(rng, fact.attribute, person.name)
             if rng.random() < 0.5:
-                turns = [Turn(_led(rng, asked), lost, SEARCH, query, recalled=asked)]
+                turns = [Turn(_led(rng, asked), lost, SEARCH, query)]
             else:
                 turns.append(Turn(asked, lost))
         return turns
@@ -128,8 +126,7 @@ class DialogueWriter:
         there = directory.universe.by_name
         name = next(name for name in iter(lambda: rng.choice(self._names), None) if name not in there)
         asked = question(rng, rng.choice(list(FOLLOW_UPS)), name)
-        answer = NOBODY_FOUND.format(name=name)
-        return Turn(_led(rng, asked), answer, SEARCH, {"query": name}, recalled=asked)
+        return Turn(_led(rng, asked), NOBODY_FOUND.format(name=name), SEARCH, {"query": name})
 
     def _needless(self, rng: Random) -> list[Turn]:
         kind = rng.choices(list(PLAIN), list(PLAIN.values()))[0]
