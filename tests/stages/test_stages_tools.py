@@ -72,7 +72,7 @@ def test_results_are_those_of_the_tools_and_answers_are_in_them(conversations: l
             elif "did not find" in answer:
                 n_lost += 1
             else:
-                assert whole_word(call["arguments"]["query"], answer)
+                assert message.content.endswith(f"\n\n{call['arguments']['query']}")
                 last = answer.rstrip(".").removesuffix(" best").split()[-2:]
                 assert any(whole_word(word, shown) for word in (" ".join(last), last[-1])), answer
                 n_read += 1

@@ -103,10 +103,10 @@ class DialogueWriter:
         n = min(len(told), rng.choices((1, 2, 3, 4, 5), (2, 2, 3, 3, 2))[0])
         first, *more = told[:n] or facts[:1]
         lost = NOT_FOUND.format(name=person.name)
-        asked = _led(rng, question(rng, first.attribute, person.name))
-        query = {"query": person.name}
+        asked = question(rng, first.attribute, person.name)
+        query = {"query": asked}
         document = directory.told.get(first.key, "none")
-        turns = [Turn(asked, reply(universe, first), SEARCH, query, document, lost)]
+        turns = [Turn(_led(rng, asked), reply(universe, first), SEARCH, query, document, lost)]
         nominative, objective, possessive = OBJECTS[person.gender]
         for fact in more:
             wording = rng.choice(FOLLOW_UPS[fact.attribute])
@@ -117,7 +117,7 @@ class DialogueWriter:
             fact = rng.choice(untold)
             asked = question(rng, fact.attribute, person.name)
             if rng.random() < 0.5:
-                turns = [Turn(_led(rng, asked), lost, SEARCH, query)]
+                turns = [Turn(_led(rng, asked), lost, SEARCH, {"query": asked})]
             else:
                 turns.append(Turn(asked, lost))
         return turns
@@ -126,7 +126,7 @@ class DialogueWriter:
         there = directory.universe.by_name
         name = next(name for name in iter(lambda: rng.choice(self._names), None) if name not in there)
         asked = question(rng, rng.choice(list(FOLLOW_UPS)), name)
-        return Turn(_led(rng, asked), NOBODY_FOUND.format(name=name), SEARCH, {"query": name})
+        return Turn(_led(rng, asked), NOBODY_FOUND.format(name=name), SEARCH, {"query": asked})
 
     def _needless(self, rng: Random) -> list[Turn]:
         kind = rng.choices(list(PLAIN), list(PLAIN.values()))[0]

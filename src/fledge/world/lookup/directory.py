@@ -95,7 +95,9 @@ def _documents(
 def passage(
     writer: FactWriter, rng: Random, kind: str, person: Subject, attributes: Sequence[str], told: list[str]
 ) -> str:
-    """A short document of ``kind`` on ``person``; adds the keys of the facts that it tells to ``told``."""
+    """A short document of ``kind``, headed by the name of ``person``, whom it is on; adds the keys of the facts that it
+    tells to ``told``.
+    """
     opening = {
         "entry": phrases.ENTRY_OPENINGS,
         "notice": phrases.NOTICE_OPENINGS,
@@ -107,4 +109,4 @@ def passage(
     sentences = writer.portrait(rng, person, list(attributes), False, told, named=not bare)
     if not bare:
         sentences.insert(0, rng.choice(opening).format(name=person.name, town=TOWN))
-    return " ".join(sentences)
+    return f"{person.name}: {' '.join(sentences)}"
