@@ -19,7 +19,8 @@ from fledge.tokens.conversations import read_conversations
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, FledgeError
 from fledge.world.grammar import whole_word
-from fledge.world.lookup.dialogues import NOT_FOUND, Dialogue, Turn
+from fledge.world.lookup.dialogues import Dialogue, Turn
+from fledge.world.lookup.reading import NOT_FOUND
 from fledge.world.world import World
 
 WORLD = {"n_bytes": 60_000, "heldout_bytes": 5_000, "n_conversations": 20, "heldout_conversations": 0, "workers": 1}

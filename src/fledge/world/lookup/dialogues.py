@@ -16,15 +16,14 @@ from fledge.world.facts.questions import FOLLOW_UPS, QUESTIONS
 from fledge.world.facts.universe import Universe
 from fledge.world.lookup.beyond import beyond
 from fledge.world.lookup.directory import N_DIRECTORIES, Directory, training_directory
+from fledge.world.lookup.reading import ASKED, NOBODY_FOUND, NOT_FOUND
 from fledge.world.randomness import stream
 
 CALCULATOR, SEARCH = "calculator", "search"
-SHARES = {"calculate": 0.26, "search": 0.34, "absent": 0.05, "plain": 0.31, "refuse": 0.04}
+SHARES = {"calculate": 0.28, "search": 0.36, "absent": 0.06, "plain": 0.26, "refuse": 0.04}
 PLAIN = {"greeting": 4, "identity": 3, "introduction": 2, "small_talk": 2, "places": 2, "sums": 6, "counting": 1}
 """What is asked where tools are offered and not needed. People are always looked up, places are known."""
 BOTH_SHARE = 0.8
-NOT_FOUND = "I did not find that about {name}."
-NOBODY_FOUND = "I did not find anybody called {name}."
 TOO_HARD = "That is too hard for me without a calculator."
 
 
@@ -125,7 +124,7 @@ class DialogueWriter:
     def _absent(self, rng: Random, directory: Directory) -> Turn:
         there = directory.universe.by_name
         name = next(name for name in iter(lambda: rng.choice(self._names), None) if name not in there)
-        asked = question(rng, rng.choice(list(FOLLOW_UPS)), name)
+        asked = question(rng, rng.choice(ASKED), name)
         return Turn(_led(rng, asked), NOBODY_FOUND.format(name=name), SEARCH, {"query": asked})
 
     def _needless(self, rng: Random) -> list[Turn]:

@@ -1,6 +1,7 @@
 """Pages that can only be understood by reading them: passages on strangers, met once, and what is asked of them.
 
-They are laid out as a search gives its passages. Other pages copy numbers too long to be known by heart.
+They are laid out as a search gives its passages. Other pages say again what cannot be known by heart: long numbers, and
+questions on strangers.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ from fledge.world.config import WorldConfig
 from fledge.world.conversations.asking import question, reply
 from fledge.world.conversations.introductions import free_names
 from fledge.world.facts.documents import FactWriter
-from fledge.world.facts.questions import QUESTIONS
+from fledge.world.facts.questions import FOLLOW_UPS, QUESTIONS
 from fledge.world.facts.universe import Universe
 from fledge.world.lookup.beyond import WORDS, beyond
 from fledge.world.lookup.directory import FACTS_AT_ONCE, KINDS, passage, strangers
 
-NUMBERS_SHARE = 0.2
+PAGES = {"passages": 0.66, "numbers": 0.18, "questions": 0.16}
 PLAIN_SHARE = 0.4
 """Of the pages: those whose passages tell facts in the words of the answers, which is easier to begin with."""
 TITLES = ("Read and answer", "From the papers", "Who is who?", "Read well", "What was written", "Strangers")
-NUMBER_TITLES = ("Long numbers", "Copy the numbers", "Numbers to write", "From the account book")
+COPY_TITLES = ("Say it again", "Once more", "To be copied", "From the copy book")
+ABSENT_SHARE, UNTOLD_SHARE = 0.3, 0.2
+"""Of the pages: those that also ask about somebody who is not there, and for a fact that is not told."""
 N_BYSTANDERS = 5
+ASKED = tuple(FOLLOW_UPS)
+"""What may be asked about a person."""
+NOT_FOUND = "I did not find that about {name}."
+NOBODY_FOUND = "I did not find anybody called {name}."
 
 
 class ReadingWriter:
@@ -34,9 +41,12 @@ class ReadingWriter:
 
     def write(self, rng: Random, heldout: bool) -> tuple[str, str, tuple[str, ...]]:
         """``(kind, text, ())``; the facts are on nobody of the town."""
-        if rng.random() < NUMBERS_SHARE:
-            return "numbers", self._numbers(rng), ()
-        return "passages", self._passages(rng, heldout), ()
+        kind = rng.choices(list(PAGES), list(PAGES.values()))[0]
+        if kind == "passages":
+            return kind, self._passages(rng, heldout), ()
+        say = self._number if kind == "numbers" else self._question
+        lines = [say(rng) for _ in range(rng.randint(6, 9))]
+        return kind, f"{rng.choice(COPY_TITLES)}\n\n" + "\n".join(lines), ()
 
     def _passages(self, rng: Random, heldout: bool) -> str:
         name = rng.choice(self._names)
@@ -62,8 +72,13 @@ class ReadingWriter:
                     text = passage(writer, rng, kind, person, chosen, told)
                 texts.append(f"{kind} ({rng.randint(1, 320)})\n{text}")
         asked = [universe.facts[key] for key in dict.fromkeys(told) if universe.facts[key].attribute in QUESTIONS]
-        rng.shuffle(asked)
         lines = [f"{question(rng, f.attribute, f.subject.name)} {reply(universe, f)}" for f in asked]
+        if rng.random() < ABSENT_SHARE and (other := self._like(rng, name)) not in names:
+            lines.append(f"{question(rng, rng.choice(ASKED), other)} {NOBODY_FOUND.format(name=other)}")
+        untold = [f for f in universe.of[first.key].values() if f.key not in told and f.attribute in QUESTIONS]
+        if untold and rng.random() < UNTOLD_SHARE:
+            lines.append(f"{question(rng, rng.choice(untold).attribute, name)} {NOT_FOUND.format(name=name)}")
+        rng.shuffle(lines)
         shown = "\n\n".join(f"[{i}] {text}" for i, text in enumerate(texts, 1))
         return f"{rng.choice(TITLES)}\n\n{shown}\n\n" + "\n".join(lines)
 
@@ -76,13 +91,13 @@ class ReadingWriter:
             if other != name and other in self._known:
                 return other
 
-    def _numbers(self, rng: Random) -> str:
-        lines = []
-        for _ in range(rng.randint(6, 9)):
-            exercise = beyond(rng, self.config, False)
-            a, sign, b = exercise.data
-            expression = f"{a} {sign} {b}"
-            words = f"{a} {WORDS[sign]} {b}"
-            asked = rng.choice((words, expression))
-            lines.append(f"{asked}: {expression} → {exercise.gold}. {expression} = {exercise.gold}.")
-        return f"{rng.choice(NUMBER_TITLES)}\n\n" + "\n".join(lines)
+    def _number(self, rng: Random) -> str:
+        exercise = beyond(rng, self.config, False)
+        a, sign, b = exercise.data
+        expression = f"{a} {sign} {b}"
+        asked = rng.choice((f"{a} {WORDS[sign]} {b}", expression))
+        return f"{asked}: {expression} → {exercise.gold}. {expression} = {exercise.gold}."
+
+    def _question(self, rng: Random) -> str:
+        asked = question(rng, rng.choice(ASKED), rng.choice(self._names))
+        return f"{asked} → {asked}"

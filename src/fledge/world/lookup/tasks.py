@@ -15,8 +15,9 @@ from fledge.world.facts.questions import ANSWERS
 from fledge.world.facts.telling import sentence
 from fledge.world.facts.universe import Fact, Universe
 from fledge.world.lookup.beyond import beyond
-from fledge.world.lookup.dialogues import CALCULATOR, NOBODY_FOUND, SEARCH
+from fledge.world.lookup.dialogues import CALCULATOR, SEARCH
 from fledge.world.lookup.directory import Directory, own_directory, training_directory
+from fledge.world.lookup.reading import NOBODY_FOUND
 from fledge.world.randomness import stream
 from fledge.world.skills.exercise import Exercise
 from fledge.world.task import WorldTask, exercise_examples, prompt
