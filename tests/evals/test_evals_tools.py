@@ -128,6 +128,16 @@ def test_a_model_that_says_anything_is_answered(engine: Engine, tokenizer: Token
         task = WithTools(Sums(), ("x",), "calculator")  # type: ignore[arg-type]
         result = evaluate_tasks(engine, tokenizer, [task], toolbox=box)[0]
     assert result.n + result.excluded == 4 and result.calls["prompts"] == 4
+    assert len(call_rows({"tasks": [result.to_dict()]})) == 1
+
+
+def test_no_call_at_all_is_counted_too(tokenizer: Tokenizer) -> None:
+    script = {asked: [Message("assistant", "4")] for asked in ("6*7", "2+2", "hello", "9*9")}
+    with Toolbox([named("calculator")]) as box:
+        task = WithTools(Sums(), box.descriptions)  # type: ignore[arg-type]
+        result = evaluate_tasks(Scripted(tokenizer, script), tokenizer, [task], toolbox=box)[0]  # type: ignore[arg-type]
+    assert result.calls == {"prompts": 4, "made": 0, "failed": 0, "called": 0, "wrong": 0}
+    assert call_rows({"tasks": [result.to_dict()]}) == (("sums", "4", "0", "0", "", "0.0 %"),)
 
 
 def test_with_tools_asks_the_same_questions() -> None:

@@ -89,7 +89,7 @@ def evaluate_tasks(
         while chunk := list(itertools.islice(examples, EXAMPLES_AT_ONCE)):
             for example, answers, score in _scored(engine, tokenizer, task, chunk, seed, max_tokens, toolbox):
                 scored.append((example, score))
-                calls += count_calls(task, answers)
+                calls.update(count_calls(task, answers))  # += would drop zeros
                 if on_example is not None:
                     on_example(task.name, transcript(example, answers, score))
             if progress is not None:
