@@ -57,7 +57,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV)"
-	@start=$$(date +%s); $(BIN)/python -m pip install $(PIP_FLAGS) -e . && echo "installed in $$(( $$(date +%s) - start )) s"
+	@start=$$(date +%s); $(BIN)/python -m pip install $(PIP_FLAGS) -e '.[tools]' && echo "installed in $$(( $$(date +%s) - start )) s"
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

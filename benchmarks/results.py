@@ -18,8 +18,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fledge.evals.tools import ENDING
 from fledge.run.progress import duration, quantity
-from fledge.stages.figures import BITS_HEADER, TASK_HEADER, baseline, bits_rows, measures, percent, task_rows
+from fledge.stages.figures import (
+    BITS_HEADER,
+    CALLS_HEADER,
+    TASK_HEADER,
+    baseline,
+    bits_rows,
+    call_rows,
+    measures,
+    percent,
+    task_rows,
+)
 from fledge.stages.finished import read_run
 from fledge.stages.page import Section, Table, Text, to_markdown
 
@@ -83,8 +94,8 @@ def run_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
     )
     if trained:
         blocks.append(Table(("", "parameters", "tokens", "tokens/s", "arithmetic"), trained))
-    for header, rows in ((TASK_HEADER, task_rows(kept["results"])), (BITS_HEADER, bits_rows(kept["results"]))):
-        if rows:
+    for header, rows_of in ((TASK_HEADER, task_rows), (CALLS_HEADER, call_rows), (BITS_HEADER, bits_rows)):
+        if rows := rows_of(kept["results"]):
             blocks.append(Table(header, rows))
     if kept["funnel"]:
         blocks += funnel_blocks(kept["funnel"], seconds["text"])
@@ -115,6 +126,20 @@ def funnel_blocks(funnel: Sequence[Mapping[str, Any]], seconds: float) -> list[A
 def literal(text: str) -> str:
     """``text`` with what Markdown would take for its own marks escaped."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text)
+
+
+def tools_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
+    """The same questions with tools and without, where they were asked both ways, and what was called."""
+    found = {each.task: each for each in measures(kept["results"]) if not each.outcome}
+    rows = []
+    for name, offered in found.items():
+        if name.endswith(ENDING):
+            plain = found.get(name.removesuffix(ENDING))
+            shares = [(percent(each.mean), percent(each.stderr)) if each else ("–", "–") for each in (offered, plain)]
+            rows.append((name.removesuffix(ENDING).replace("_", " "), *shares[0], *shares[1], str(offered.n)))
+    header = ("", "right with tools", "± 1 s.e.", "right without", "± 1 s.e.", "prompts")
+    called = Table(CALLS_HEADER, call_rows(kept["results"]))
+    return Section(title, (*opening(words, kept), Table(header, tuple(rows)), called))
 
 
 def wordings_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
@@ -285,6 +310,7 @@ def words_with_figures(words: str, kept: Mapping[str, Any], file: str) -> str:
 Render = Callable[[str, str, Mapping[str, Any]], Section]
 SECTIONS: dict[str, Render] = {
     "run": run_section,
+    "tools": tools_section,
     "wordings": wordings_section,
     "speed": speed_section,
     "quality": quality_section,

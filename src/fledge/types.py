@@ -136,12 +136,26 @@ class Request:
 
 
 @dataclass(frozen=True)
+class CallMade:
+    """A tool call as it was written, with the tool's name ("" where it could not be read) and what came back."""
+
+    text: str
+    name: str
+    result: str
+    failed: bool
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The reply to a :class:`Request`: text, or the summed log-probability (nats) of its continuation."""
+    """The reply to a :class:`Request`: text, or the summed log-probability (nats) of its continuation.
+
+    ``calls`` are those of tools on the way to the text, which is what was said after the last one.
+    """
 
     text: str = ""
     logprob: float = 0.0
     n_tokens: int = 0
+    calls: tuple[CallMade, ...] = ()
 
 
 @dataclass(frozen=True)

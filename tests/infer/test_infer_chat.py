@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from fledge.infer.chat import ChatSession, Sampling, command, run_chat, run_transcript, sample_text
+from fledge.infer.chat import ChatSession, Sampling, sample_text
 from fledge.infer.engine import Engine
 from fledge.infer.prompts import prompt_ids, reply_limits, reply_text
 from fledge.infer.request import GenerateRequest, Token
+from fledge.infer.terminal import command, run_chat, run_transcript
 from fledge.model.decoder import Decoder
 from fledge.run.terminal import printable
 from fledge.tokens.tokenizer import Tokenizer

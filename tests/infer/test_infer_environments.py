@@ -132,9 +132,9 @@ def test_the_tool_loop_runs_calls_and_goes_on(tokenizer: Tokenizer) -> None:
         asked = Conversation((Message("user", "the cat"),), toolbox.descriptions)
         loop = ToolLoop(tokenizer, asked, toolbox.session())
         episode = run_episodes(engine, [loop], GenerateRequest([0]))[0]
-    assert loop.calls[0][1].text == "5"
-    assert loop.calls[1][1].failed and "no tool" in loop.calls[1][1].text
-    results = tuple(Message("tool", result.text) for _, result in loop.calls)
+    assert loop.calls[0].result == "5"
+    assert loop.calls[1].failed and "no tool" in loop.calls[1].result
+    results = tuple(Message("tool", call.result) for call in loop.calls)
     whole = Conversation((*asked.messages, said[0], *results, said[1]), asked.tools)
     rendered = tokenizer.render(whole)
     assert list(episode.ids) == rendered.ids

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 import pytest
@@ -64,7 +63,7 @@ def test_calls_come_back_as_they_were_written(name: str, arguments: dict[str, An
     )
 )
 def test_what_a_description_allows_is_taken(arguments: dict[str, Any]) -> None:
-    described = json.loads(describe(tool(everything)))
+    described = openai(tool(everything))["function"]
     call = parse_call(ToolCall(described["name"], arguments).text())
     assert checked(call.arguments, described["parameters"]) == arguments
 
@@ -138,7 +137,11 @@ def test_the_schema_of_a_function() -> None:
     assert SCHEMA["properties"]["k"] == {"type": "integer", "default": 3}
     made = tool(everything)
     assert made.description == "Take one of each."
-    assert openai(made) == {"type": "function", "function": json.loads(describe(made))}
+    assert openai(made)["type"] == "function" and openai(made)["function"]["name"] == "everything"
+    assert describe(made) == (
+        'everything(text: string, whole: integer, number: number, yes: boolean, unit: "C"/"F", items: list of integer, '
+        "maybe: string/null = null, level: 1/2/null = null, k: integer = 3): Take one of each."
+    )
     assert openai(made)["function"]["parameters"] == SCHEMA
 
 

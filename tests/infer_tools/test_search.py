@@ -82,7 +82,7 @@ def test_refusals(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"query": "cat"}, "[1] cats.txt (1)\nThe cat sat on the mat."),
+        ({"query": "cat"}, "[1] cats.txt (1)\nThe cat sat on the mat.\n\ncat"),
         ({"query": "unheard"}, "nothing found; try other words"),
         ({"query": ""}, "error: the query has no words; say what to search for"),
         ({"query": "\ud800 !?"}, "error: the query has no words; say what to search for"),

@@ -117,6 +117,20 @@ def test_small_files_are_shown_as_they_are(results: ModuleType) -> None:
     assert "other" not in text
 
 
+def test_tools_stand_beside_the_same_questions_without(results: ModuleType) -> None:
+    calls = {"prompts": 4, "made": 5, "failed": 1, "called": 3, "wrong": 0}
+    plain = {**TASK, "name": "sums", "mean": 0.25, "stderr": 0.1, "outcomes": {}}
+    offered = {**plain, "name": "sums_with_tools", "mean": 0.75, "tool": "calculator", "calls": calls}
+    needless = {**offered, "name": "hello_with_tools", "tool": "", "calls": {**calls, "called": 0, "wrong": 1}}
+    kept = {"command": "fledge run x", "results": {"tasks": [plain, offered, needless]}}
+    text = page(results, "tools.json", "tools", "{tasks.sums_with_tools} against {tasks.sums}", kept)
+    assert "75.0 % against 25.0 %" in text
+    assert "| sums | 75.0 % | 10.0 % | 25.0 % | 10.0 % | 4 |" in text
+    assert "| hello | 75.0 % | 10.0 % | – | – | 4 |" in text
+    assert "| sums | 4 | 5 | 1 | 75.0 % | 0.0 % |" in text
+    assert "| hello | 4 | 5 | 1 |  | 25.0 % |" in text
+
+
 def test_wordings_show_every_arm(results: ModuleType) -> None:
     row = {"wordings": "five", "seed": 1, "unasked": 0.8, "asked": 0.9, "chance": 0.04, "tellings": 399.6, "passes": 1}
     unasked = {"one": {"mean": 0.1, "stderr": None}, "five": {"mean": 0.8, "stderr": 0.05}}

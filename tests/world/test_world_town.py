@@ -26,7 +26,8 @@ from fledge.world.world import World
 
 TASKS = (
     "greetings identity facts_unasked facts_unasked_new_wording facts_asked multi_hop_1 multi_hop_2 multi_hop_3 "
-    "multi_hop_2_new_wording sums_2 sums_3 sums_4 sums_2_new_wording sums_steps spelling counting counting_6 "
+    "multi_hop_2_new_wording sums_2 sums_3 sums_4 sums_2_new_wording sums_steps beyond_sums index_people "
+    "beyond_sums_new_wording index_people_new_wording index_absent spelling counting counting_6 "
     "sorting sorting_new_wording sorting_6 unknown_people stories story_words"
 )
 

@@ -16,6 +16,7 @@ from fledge.types import FledgeError
 ABOUT = {
     "world": ("Write the invented town: documents, conversations, facts.", "--n-bytes 5000000 --out runs/town"),
     "text": ("Make clean documents of files, folders, archives or URLs.", "--sources PATH --out runs/mine"),
+    "tools": ("Make what the assistant may search, and conversations with tools.", "--out runs/mine"),
     "tokenizer": ("Train the tokenizer on a run's documents.", "--out runs/mine --vocab-size 8192"),
     "tokens": ("Turn a run's documents into token shards.", "--out runs/mine"),
     "pretrain": ("Train a base model on a run's tokens.", "--out runs/mine --depth 6"),

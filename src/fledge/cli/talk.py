@@ -60,7 +60,7 @@ def sample(
 def chat(run: Place, /, *, temperature: float = 0.3, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
     """Talk to a run's assistant. Without a terminal, print a short transcript and end.
 
-    In the chat: /reset, /system TEXT, /temperature X, /help, /exit.
+    In the chat: /reset, /system TEXT, /tools [NAME], /temperature X, /help, /exit.
 
     Examples:
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fledge.infer.engine import Engine
+from fledge.infer.environments import ToolLoop, run_episodes
 from fledge.infer.prompts import prompt_ids, reply_limits, reply_text
 from fledge.infer.request import GenerateRequest
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Answer, FledgeError, Request
 
@@ -23,19 +25,30 @@ class Unanswerable:
 
 
 def ask(
-    engine: Engine, tokenizer: Tokenizer, requests: Sequence[Request], *, seed: int = 0, max_tokens: int = 0
+    engine: Engine,
+    tokenizer: Tokenizer,
+    requests: Sequence[Request],
+    *,
+    seed: int = 0,
+    max_tokens: int = 0,
+    toolbox: Toolbox | None = None,
 ) -> list[Answer | Unanswerable]:
     """Answer every request, generations and scores each in one batched call; ``max_tokens`` 0 is no further limit.
 
-    Sampled answers depend on ``seed`` and the request, not on its place among the others.
+    Sampled answers depend on ``seed`` and the request, not on its place among the others. With a ``toolbox`` the calls
+    of a conversation that offers tools are carried out, and it goes on with their results; ``max_tokens`` then holds
+    for each of its turns, and the temperature must be 0.
     """
     answers: list[Answer | Unanswerable] = [Unanswerable("not asked")] * len(requests)
     to_generate: list[tuple[int, GenerateRequest]] = []
     to_score: list[tuple[int, list[int], int]] = []
+    with_tools: list[tuple[int, GenerateRequest]] = []
     for i, request in enumerate(requests):
         try:
             if request.kind == "generate":
-                to_generate.append((i, _generation(engine, tokenizer, request, seed, max_tokens)))
+                generation = _generation(engine, tokenizer, request, seed, max_tokens)
+                offers = toolbox is not None and not isinstance(request.prompt, str) and request.prompt.tools
+                (with_tools if offers else to_generate).append((i, generation))
             else:
                 ids, n_scored = continuation_ids(tokenizer, request, engine.context_length)
                 to_score.append((i, ids, n_scored))
@@ -45,10 +58,34 @@ def ask(
     for (i, _), completion in zip(to_generate, completions, strict=True):
         text = reply_text(tokenizer, requests[i].prompt, completion.ids)
         answers[i] = Answer(text, float(np.sum(completion.logprobs, dtype=np.float64)), len(completion.ids))
+    if toolbox is not None:
+        for i, answer in _with_tools(engine, tokenizer, requests, with_tools, toolbox):
+            answers[i] = answer
     scores = engine.logprobs([ids for _, ids, _ in to_score])
     for (i, _, n_scored), logprobs in zip(to_score, scores, strict=True):
         answers[i] = Answer("", float(logprobs[len(logprobs) - n_scored :].sum(dtype=np.float64)), n_scored)
     return answers
+
+
+def _with_tools(
+    engine: Engine,
+    tokenizer: Tokenizer,
+    requests: Sequence[Request],
+    asked: Sequence[tuple[int, GenerateRequest]],
+    toolbox: Toolbox,
+) -> Iterator[tuple[int, Answer]]:
+    """The answers of conversations that offer tools; all of one length limit run together."""
+    for limit in sorted({generation.max_tokens for _, generation in asked}):
+        chosen = [(i, generation) for i, generation in asked if generation.max_tokens == limit]
+        loops = []
+        for i, _ in chosen:
+            prompt = requests[i].prompt
+            assert not isinstance(prompt, str) and requests[i].temperature == 0
+            loops.append(ToolLoop(tokenizer, prompt, toolbox.session()))
+        episodes = run_episodes(engine, loops, chosen[0][1])
+        for (i, _), loop, episode in zip(chosen, loops, episodes, strict=True):
+            logprob, n_tokens = float(np.sum(episode.behavior_logp, dtype=np.float64)), int(sum(episode.weight))
+            yield i, Answer(loop.said.content, logprob, n_tokens, tuple(loop.calls))
 
 
 def continuation_ids(tokenizer: Tokenizer, request: Request, context_length: int) -> tuple[list[int], int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fledge.evals.ask import Unanswerable, ask
 from fledge.evals.statistics import mean_and_stderr, score_and_stderr
+from fledge.evals.tools import count_calls, offers_tools
 from fledge.infer.engine import Engine
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.run.progress import Progress
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Answer, Conversation, Example, Score, Split, Task
@@ -35,7 +37,9 @@ class TaskResult:
 
     ``stderr`` is over examples; for a task with ``groups_are_units = True`` mean and stderr are over its groups.
     ``outcomes`` counts the reasons that the task gave, excluded examples included, where they are few.
-    ``rejected``: rows of its file that could not be read. ``seen``: tuning may have asked the same questions.
+    ``rejected``: rows of its file that could not be read. ``seen``: tuning may have asked the same questions. ``tool``
+    is the one that its questions need. ``calls``, where tools were offered: how many were ``made`` and ``failed``, in
+    how many ``prompts``, how many of these ``called`` the tool needed, and how many another one (``wrong``).
     """
 
     name: str
@@ -49,6 +53,8 @@ class TaskResult:
     reasons: Mapping[str, int] = field(default_factory=dict)
     rejected: int = 0
     seen: bool = False
+    tool: str = ""
+    calls: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,10 +69,13 @@ def evaluate_tasks(
     *,
     seed: int = 0,
     max_tokens: int = 0,
+    toolbox: Toolbox | None = None,
     progress: Progress | None = None,
     on_example: Callable[[str, dict[str, Any]], None] | None = None,
 ) -> list[TaskResult]:
     """Run each task on its first ``n`` examples (0 = all); ``on_example(task, record)`` gets each with its answers.
+
+    ``toolbox`` carries out the calls where a task offers tools.
 
     Every task's gold answers are validated first: a task that does not score them 1 raises FledgeError.
     """
@@ -75,24 +84,32 @@ def evaluate_tasks(
     results = []
     for task in tasks:
         scored: list[tuple[Example, Score]] = []
+        calls: Counter[str] = Counter()
         examples = itertools.islice(task.examples(split), n or None)
         while chunk := list(itertools.islice(examples, EXAMPLES_AT_ONCE)):
-            for example, answers, score in _scored(engine, tokenizer, task, chunk, seed, max_tokens):
+            for example, answers, score in _scored(engine, tokenizer, task, chunk, seed, max_tokens, toolbox):
                 scored.append((example, score))
+                calls.update(count_calls(task, answers))  # += would drop zeros
                 if on_example is not None:
                     on_example(task.name, transcript(example, answers, score))
             if progress is not None:
                 progress.update(len(chunk), task=task.name)
-        results.append(summarise(task, scored))
+        results.append(replace(summarise(task, scored), calls=dict(calls) if offers_tools(task) else {}))
     return results
 
 
 def _scored(
-    engine: Engine, tokenizer: Tokenizer, task: Task, examples: Sequence[Example], seed: int, max_tokens: int
+    engine: Engine,
+    tokenizer: Tokenizer,
+    task: Task,
+    examples: Sequence[Example],
+    seed: int,
+    max_tokens: int,
+    toolbox: Toolbox | None,
 ) -> Iterable[tuple[Example, list[Answer | Unanswerable], Score]]:
     per_example = [list(task.requests(example)) for example in examples]
     flat = [request for requests in per_example for request in requests]
-    answers = iter(ask(engine, tokenizer, flat, seed=seed, max_tokens=max_tokens))
+    answers = iter(ask(engine, tokenizer, flat, seed=seed, max_tokens=max_tokens, toolbox=toolbox))
     for example, requests in zip(examples, per_example, strict=True):
         own = list(itertools.islice(answers, len(requests)))
         given = [answer for answer in own if isinstance(answer, Answer)]
@@ -126,6 +143,7 @@ def summarise(task: Task, scored: Sequence[tuple[Example, Score]]) -> TaskResult
         reasons=dict(reasons.most_common(FEW)),
         rejected=len(getattr(task, "rejects", ())),
         seen=bool(getattr(task, "seen", False)),
+        tool=str(getattr(task, "tool", "")),
     )
 
 
@@ -141,7 +159,8 @@ def transcript(example: Example, answers: Sequence[Answer | Unanswerable], score
         if isinstance(answer, Unanswerable):
             told.append({"unanswerable": answer.reason})
         elif answer.text or not example.choices:
-            told.append({"text": answer.text, "n_tokens": answer.n_tokens})
+            calls = [{"call": call.text, "result": call.result} for call in answer.calls]
+            told.append({"text": answer.text, "n_tokens": answer.n_tokens, **({"calls": calls} if calls else {})})
         else:
             told.append({"logprob": round(answer.logprob, 4), "n_tokens": answer.n_tokens})
     row: dict[str, Any] = {"id": example.id, "prompt": shown, "gold": example.gold, "answers": told}

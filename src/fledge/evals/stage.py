@@ -18,7 +18,9 @@ from fledge.evals.ngram import NgramModel
 from fledge.evals.perplexity import bits_per_byte, ngram_bits_per_byte, texts_of_file, texts_of_shards
 from fledge.evals.run import evaluate_tasks
 from fledge.evals.tasks import choose_tasks, file_task
+from fledge.evals.tools import WithTools
 from fledge.infer.engine import Engine
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.run.events import EventLog
 from fledge.run.files import encodable, read_json, write_json, write_text
 from fledge.run.progress import Progress
@@ -31,7 +33,9 @@ MAX_OPENERS = 10
 
 @dataclass
 class Evaluation:
-    """What every part of an evaluation needs. ``identity`` stands for model and tokenizer in the keys of parts."""
+    """What every part of an evaluation needs. ``identity`` stands for model and tokenizer in the keys of parts, and
+    ``tools_identity`` for what the tools may look up.
+    """
 
     config: EvalConfig
     engine: Engine
@@ -40,6 +44,8 @@ class Evaluation:
     out: Path
     events: EventLog
     identity: str
+    toolbox: Toolbox | None = None
+    tools_identity: str = ""
     baseline: NgramModel | None = None
 
     def part(self, name: str, settings: Mapping[str, Any], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -60,6 +66,8 @@ class Evaluation:
         config = self.config
         asked = [(example.id, example.gold) for example in islice(task.examples(config.split), n or None)]
         settings = {"examples": _digest(asked), "seed": config.seed, "max_tokens": config.max_tokens}
+        if isinstance(task, WithTools):
+            settings["tools"] = [*task.descriptions, self.tools_identity]
 
         def measure() -> dict[str, Any]:
             rows: list[str] = []
@@ -72,6 +80,7 @@ class Evaluation:
                     n,
                     seed=config.seed,
                     max_tokens=config.max_tokens,
+                    toolbox=self.toolbox,
                     progress=progress,
                     on_example=lambda _, row: rows.append(_line(row)),
                 )[0]
@@ -108,16 +117,22 @@ def run_eval(
     train_shards: Sequence[Path],
     out: Path,
     events: EventLog,
+    *,
+    toolbox: Toolbox | None = None,
+    tools_identity: str = "",
 ) -> dict[str, Any]:
     """Measure everything that ``config`` asks for; returns the summary.
 
     ``tasks`` are the world's (none for a base model), ``heldout`` maps a source's name to its held-out parquet
-    shards, ``train_shards`` are token shards for the n-gram baseline. Writes ``results.json`` (every figure with its
+    shards, ``train_shards`` are token shards for the n-gram baseline; ``toolbox`` carries out calls, and
+    ``tools_identity`` changes with what it may look up. Writes ``results.json`` (every figure with its
     standard error and chance level), ``transcripts/<task>.jsonl`` and ``prompts.json`` (openers for a chat). Run
     again in the same ``out``, it goes on with what is missing.
     """
     identity = _digest([engine.fingerprint(), tokenizer.fingerprint, engine.context_length, config.precision])
-    evaluation = Evaluation(config, engine, tokenizer, train_shards, out, events, identity)
+    evaluation = Evaluation(
+        config, engine, tokenizer, train_shards, out, events, identity, toolbox=toolbox, tools_identity=tools_identity
+    )
     texts = []
     for name, directory in heldout.items():
         texts.append(evaluation.texts(f"heldout/{name}", texts_of_shards(directory, config.heldout_bytes)))

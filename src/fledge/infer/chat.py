@@ -1,25 +1,25 @@
-"""Talking to a model: a session with history, and its loops for a terminal and for a transcript."""
+"""Talking to a model: a session with history and tools, and what of a reply is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TextIO
+from typing import Any
 
 from fledge.infer.engine import Engine
-from fledge.infer.prompts import prompt_ids, reply_limits
+from fledge.infer.environments import made_calls
+from fledge.infer.prompts import following_ids, prompt_ids, reply_limits
 from fledge.infer.request import GenerateRequest
+from fledge.infer.tools.call import ToolError, parse_call
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.run.terminal import printable
 from fledge.tokens.stream import StreamDecoder
 from fledge.tokens.tokenizer import Tokenizer
-from fledge.types import Conversation, FledgeError, Message
+from fledge.types import CallMade, Conversation, FledgeError, Message
 
-HELP = """\
-/reset           forget what was said
-/system TEXT     tell the assistant how to be, and begin anew (without TEXT: nothing)
-/temperature X   0 = always the likeliest word; 1 = as the model believes
-/help            this list
-/exit            end"""
+MAX_CALLS = 8
+SHOWN_CHARS = 100
+"""Of the arguments and of the result, in the line that shows a call."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,36 @@ class Sampling:
 
 @dataclass
 class ChatSession:
-    """A conversation under way. ``turns`` holds what the user said and the ids of each reply, as they were sampled."""
+    """A conversation under way. ``turns`` holds what the user said and the ids of each reply: as they were sampled,
+    with what the template wrote between for the results of tools. ``offered`` are the tools of ``toolbox`` that the
+    assistant is told of, at first all; it may make ``max_calls`` calls in a reply.
+    """
 
     engine: Engine
     tokenizer: Tokenizer
     sampling: Sampling = field(default_factory=Sampling)
     system: str = ""
+    toolbox: Toolbox | None = None
+    max_calls: int = MAX_CALLS
     turns: list[tuple[str, list[int]]] = field(default_factory=list)
     n_replies: int = 0
     notice: str = ""
     """What the person should know of the last reply (turns left out, a reply cut off); empty if nothing."""
+    offered: Toolbox | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.offered = self.toolbox
 
     def reset(self) -> None:
         self.turns.clear()
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The descriptions that the assistant is shown."""
+        return self.offered.descriptions if self.offered else ()
+
     def reply(self, text: str) -> Iterator[str]:
-        """Yield the reply to ``text`` as it comes, in pieces of whole characters.
+        """Yield the reply to ``text`` as it comes, in pieces of whole characters; a call of a tool is one piece.
 
         The oldest turns are left out where the context is too short for all, and ``notice`` says so. What was said by
         then stays in the history when the caller stops early. Raises FledgeError, and remembers nothing, for a
@@ -65,7 +79,7 @@ class ChatSession:
             if n_left_out
             else ""
         )
-        stop_ids, forbidden_ids = reply_limits(self.tokenizer, Conversation(()))
+        stop_ids, forbidden_ids = reply_limits(self.tokenizer, Conversation((), self.tools))
         request = GenerateRequest(
             prompt,
             max_tokens=self.sampling.max_tokens,
@@ -81,14 +95,26 @@ class ChatSession:
 
     def _stream(self, request: GenerateRequest, text: str, kept: list[tuple[str, list[int]]]) -> Iterator[str]:
         ids: list[int] = []
-
-        def kept_ids() -> Iterator[int]:
-            for token in self.engine.stream(request):
-                ids.append(token.id)
-                yield token.id
-
+        session = self.offered.session(self.max_calls) if self.offered else None
         try:
-            yield from visible_pieces(self.tokenizer, kept_ids())
+            for n_left in range(self.max_calls, -1, -1):
+                n_before = len(ids)
+                yield from visible_pieces(self.tokenizer, self._kept(request, ids))
+                if session is None:
+                    break
+                said = self.tokenizer.parse_reply(ids[n_before:])
+                if not said.tool_calls or ids[-1] != self.tokenizer.end:
+                    break
+                made = made_calls(session, said)
+                yield ("\n" if said.content else "") + "".join(f"{shown_call(call)}\n" for call in made)
+                results = following_ids(self.tokenizer, [Message("tool", call.result) for call in made])
+                prompt = [*request.ids, *ids[n_before:], *results]
+                if not n_left or len(prompt) > self.engine.context_length:
+                    why = "no room for what the tool gave" if n_left else f"more than {self.max_calls} calls"
+                    self.notice = f"{self.notice} ({why})".strip()
+                    break
+                ids += results
+                request = replace(request, ids=prompt)
         finally:
             if not ids or ids[-1] != self.tokenizer.end:
                 self.notice = (self.notice + " (the reply was cut off)").strip()
@@ -96,13 +122,22 @@ class ChatSession:
             self.turns = [*kept, (text, ids)]
             self.n_replies += 1
 
+    def _kept(self, request: GenerateRequest, ids: list[int]) -> Iterator[int]:
+        """The ids of a turn as they come; they are added to ``ids``."""
+        for token in self.engine.stream(request):
+            ids.append(token.id)
+            yield token.id
+
     def _prompt(self, text: str) -> tuple[list[int], list[tuple[str, list[int]]]]:
-        """Ids up to the reply, and the turns that still fit: at least a quarter of the context stays for the reply."""
-        room = self.engine.context_length - min(self.sampling.max_tokens, self.engine.context_length // 4)
+        """Ids up to the reply, and the turns that still fit: at least a quarter of the context stays for the reply;
+        half of it, if leaving turns out can help, where tools may give something to read.
+        """
+        length = self.engine.context_length
         for n_left_out in range(len(self.turns) + 1):
             kept = self.turns[n_left_out:]
             ids = self._ids(text, kept)
-            if len(ids) <= room:
+            free = length // 2 if self.tools and kept else min(self.sampling.max_tokens, length // 4)
+            if len(ids) <= length - free:
                 return ids, kept
         raise FledgeError(
             f"the message has {len(ids)} tokens and the model reads {self.engine.context_length} in all",
@@ -114,22 +149,30 @@ class ChatSession:
         asked = [said for said, _ in turns] + [text]
         ids = self._opened(asked[0])
         for (_, reply), following in zip(turns, asked[1:], strict=True):
-            ids += [*reply, *self._continued(following)]
+            ids += [*reply, *following_ids(self.tokenizer, [Message("user", following)])]
         return ids
 
     def _opened(self, text: str) -> list[int]:
         """From the beginning up to the first reply."""
         messages = (Message("system", self.system),) if self.system else ()
-        return prompt_ids(self.tokenizer, Conversation((*messages, Message("user", text))))
+        return prompt_ids(self.tokenizer, Conversation((*messages, Message("user", text)), self.tools))
 
-    def _continued(self, text: str) -> list[int]:
-        """From the end of a reply up to the next: what the template writes there, found with a reply of one word."""
-        before = (Message("user", "a"), Message("assistant", "b"))
-        ids = prompt_ids(self.tokenizer, Conversation((*before, Message("user", text))))
-        # a turn's end stands before each reply too where a template ends every turn with it
-        ended = self.tokenizer.render(Conversation(before)).ids
-        last = len(ended) - 1 - ended[::-1].index(self.tokenizer.end)
-        return ids[last + 1 :]
+
+def shown_call(call: CallMade) -> str:
+    """A call and its result in a line: ``[calculator 348 * 77 → 26796]``, long texts cut."""
+    try:
+        arguments = " ".join(_words(value) for value in parse_call(call.text).arguments.values())
+    except ToolError:
+        arguments = _words(call.text)
+    return printable(f"[{call.name or 'tool'} {_short(arguments)} → {_short(_words(call.result))}]")
+
+
+def _words(value: Any) -> str:
+    return " ".join(str(value).split())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 1]}…"
 
 
 def visible_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
@@ -144,92 +187,6 @@ def visible_pieces(tokenizer: Tokenizer, ids: Iterable[int]) -> Iterator[str]:
             yield printable(piece)
     if piece := decoder.finish():
         yield printable(piece)
-
-
-def run_chat(session: ChatSession, input_stream: TextIO, output_stream: TextIO) -> None:
-    """Read lines and answer them until /exit or the end of the input; Ctrl-C stops a reply, a second one the chat."""
-
-    def tell(line: str) -> None:
-        output_stream.write(line + "\n")
-        output_stream.flush()
-
-    tell("Type a message; /help lists the commands, /exit ends.")
-    while True:
-        output_stream.write("you> ")
-        output_stream.flush()
-        try:
-            line = input_stream.readline()
-        except KeyboardInterrupt:
-            line = ""
-        if not line:
-            tell("")
-            return
-        text = line.strip()
-        try:
-            if text.startswith("/"):
-                if text == "/exit":
-                    return
-                tell(command(session, text))
-            elif text:
-                say(session, text, output_stream)
-        except FledgeError as error:
-            tell(str(error))
-        except KeyboardInterrupt:
-            tell(" (stopped)")
-
-
-def command(session: ChatSession, line: str) -> str:
-    """Carry out a line that begins with a slash; returns what to tell. /exit is the loop's."""
-    word, _, rest = line.partition(" ")
-    rest = rest.strip()
-    if word == "/reset":
-        session.reset()
-        return "(forgotten)"
-    if word == "/system":
-        session.system = rest
-        session.reset()
-        return f"(system: {rest})" if rest else "(no system text)"
-    if word == "/temperature":
-        return _set_temperature(session, rest)
-    return HELP if word == "/help" else f"{word} is no command\n{HELP}"
-
-
-def _set_temperature(session: ChatSession, text: str) -> str:
-    try:
-        value = float(text)
-    except ValueError:
-        return f"(temperature is {session.sampling.temperature:g}; to change it: /temperature 0.7)"
-    if not 0 <= value <= 10:
-        return "(temperature goes from 0 to 10)"
-    session.sampling = replace(session.sampling, temperature=value)
-    return f"(temperature: {value:g})"
-
-
-def say(session: ChatSession, text: str, output_stream: TextIO) -> None:
-    """Write the reply to ``text`` as it comes, then its notice."""
-    pieces = session.reply(text)
-    if session.notice:
-        output_stream.write(session.notice + "\n")
-    told = session.notice
-    output_stream.write("fledge> ")
-    for piece in pieces:
-        output_stream.write(piece)
-        output_stream.flush()
-    rest = session.notice.removeprefix(told).strip()
-    output_stream.write((f" {rest}" if rest else "") + "\n")
-    output_stream.flush()
-
-
-def run_transcript(session: ChatSession, prompts: Sequence[str], output_stream: TextIO, *, forget: bool = True) -> None:
-    """Say every one of ``prompts`` and write both sides; with ``forget`` each begins a new conversation."""
-    for prompt in prompts:
-        if forget:
-            session.reset()
-        output_stream.write(f"you> {printable(prompt)}\n")
-        try:
-            say(session, prompt, output_stream)
-        except FledgeError as error:
-            output_stream.write(f"{error}\n")
 
 
 def sample_text(engine: Engine, tokenizer: Tokenizer, prompt: str, sampling: Sampling | None = None) -> Iterator[str]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from fledge.infer.driving import Driven
 from fledge.infer.prompts import following_ids, prompt_ids
 from fledge.infer.request import Completion, GenerateRequest
-from fledge.infer.tools.toolbox import Session, ToolResult
+from fledge.infer.tools.toolbox import Session
 from fledge.tokens.tokenizer import Tokenizer
-from fledge.types import Conversation, Environment, Episode, FledgeError, Message, Reaction
+from fledge.types import CallMade, Conversation, Environment, Episode, FledgeError, Message, Reaction
 
 MAX_TURNS = 16
 
@@ -19,24 +19,34 @@ MAX_TURNS = 16
 class ToolLoop:
     """A reply in which tools may be called: an environment that ends with the first turn that calls none.
 
-    ``calls`` are the texts of the calls so far, each with its result.
+    ``calls`` are those made so far, and ``said`` is the last turn.
     """
 
     def __init__(self, tokenizer: Tokenizer, conversation: Conversation, session: Session) -> None:
         self.tokenizer, self.conversation, self.session = tokenizer, conversation, session
-        self.calls: list[tuple[str, ToolResult]] = []
+        self.calls: list[CallMade] = []
+        self.said = Message("assistant", "")
 
     def start(self) -> list[int]:
         return prompt_ids(self.tokenizer, self.conversation)
 
     def step(self, action_ids: Sequence[int]) -> Reaction:
-        message = self.tokenizer.parse_reply(action_ids)
-        if not message.tool_calls or self.tokenizer.end not in action_ids:
+        self.said = self.tokenizer.parse_reply(action_ids)
+        if not self.said.tool_calls or self.tokenizer.end not in action_ids:
             return Reaction()
-        made = [(call, self.session.run(call)) for call in message.tool_calls]
+        made = made_calls(self.session, self.said)
         self.calls += made
-        results = [Message("tool", result.text) for _, result in made]
+        results = [Message("tool", call.result) for call in made]
         return Reaction(following_ids(self.tokenizer, results), done=False)
+
+
+def made_calls(session: Session, said: Message) -> list[CallMade]:
+    """Carry out the calls of a turn, in order."""
+    made = []
+    for call in said.tool_calls:
+        result = session.run(call)
+        made.append(CallMade(call, result.name, result.text, result.failed))
+    return made
 
 
 def run_episodes(

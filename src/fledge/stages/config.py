@@ -1,4 +1,4 @@
-"""Settings of a whole recipe that belong to none of its stages. No torch in here."""
+"""Settings of a whole recipe, and of the stages that belong to no other room. No torch in here."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ class TrackConfig:
             raise FledgeError(f"every must be at least 1, got {self.every}", where="every")
         if len(set(self.to)) < len(self.to):
             raise FledgeError(f"names a tracker twice: {', '.join(self.to)}", where="to")
+
+
+@dataclass(frozen=True)
+class ToolsConfig:
+    """What the assistant learns of its tools, the calculator and search."""
+
+    n_conversations: int = setting(1_500, "conversations for tuning in which tools are offered")
+
+    def __post_init__(self) -> None:
+        if self.n_conversations < 0:
+            raise FledgeError(f"must not be negative, got {self.n_conversations}", where="n_conversations")
 
 
 NO_TRACKERS = TrackConfig()

@@ -10,11 +10,25 @@ from typing import Any
 
 from fledge.evals.config import EvalConfig
 from fledge.evals.names import names_of_files
+from fledge.evals.tools import WithTools
 from fledge.run.files import read_json, write_json
-from fledge.stages.figures import BITS_HEADER, MAY_BE_SEEN, TASK_HEADER, aligned, bits_rows, task_rows
+from fledge.stages.figures import (
+    BITS_HEADER,
+    CALLS_HEADER,
+    MAY_BE_SEEN,
+    TASK_HEADER,
+    aligned,
+    bits_rows,
+    call_rows,
+    task_rows,
+)
 from fledge.stages.plan import UNGUARDED, files_of, read_begun
 from fledge.stages.table import StageContext, heldout_directories
+from fledge.stages.tools import tools_of
 from fledge.types import Task
+
+WITH_TOOLS_TOO = {"greetings": "", "sums_2": "", "facts_unasked": "search"}
+"""Tasks that can do without tools and are asked with them as well, and the tool that is right to use."""
 
 
 def run(context: StageContext) -> dict[str, Any]:
@@ -36,6 +50,10 @@ def run(context: StageContext) -> dict[str, Any]:
     assistant = context.upstream.get("sft")
     asks_base = replace(config, tasks=()) if assistant else config
     summaries: dict[str, dict[str, Any]] = {}
+    box = tools_of(context.run) if "tools" in context.upstream else None
+    offered = box.descriptions if box else ()
+    begun = read_begun(context.out)
+    tools: dict[str, Any] = {"toolbox": box, "tools_identity": begun.inputs.get("tools", "") if begun else ""}
     with context.open_events() as events:
         for name, stage, asked, texts in (
             ("base", context.upstream["pretrain"], asks_base, heldout),
@@ -46,9 +64,9 @@ def run(context: StageContext) -> dict[str, Any]:
             engine, tokenizer, _ = load_engine(
                 stage / "model", device=device, precision=precision, max_batch=config.max_batch
             )
-            tasks = world_tasks(context.settings_of) if asked.tasks and assistant else []
+            tasks = world_tasks(context.settings_of, offered) if asked.tasks and assistant else []
             out = context.out / name if name else context.out
-            summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events)
+            summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events, **tools)
     results, summary = read_json(context.out / "base" / "results.json"), summaries["base"]
     if assistant:
         tuned = read_json(context.out / "results.json")
@@ -59,8 +77,9 @@ def run(context: StageContext) -> dict[str, Any]:
     unguarded = not_kept_out(config, context.out)
     mark(results, config, unguarded)
     write_json(context.out / "results.json", results)
-    for header, rows in ((BITS_HEADER, bits_rows(results)), (TASK_HEADER, task_rows(results))):
-        if rows:
+    tables = ((BITS_HEADER, bits_rows), (TASK_HEADER, task_rows), (CALLS_HEADER, call_rows))
+    for header, rows_of in tables:
+        if rows := rows_of(results):
             print(aligned(header, rows), flush=True)
     if unguarded:
         files = ", ".join(Path(file).name for file in unguarded)
@@ -77,7 +96,7 @@ def check(settings_of: Mapping[str, Any]) -> None:
 
     config: EvalConfig = settings_of["eval"]
     if config.tasks:
-        known = world_tasks(settings_of) if "sft" in settings_of else []
+        known = world_tasks(settings_of, ("",) if "tools" in settings_of else ()) if "sft" in settings_of else []
         choose_tasks([name for name in config.tasks if known or name != "world"], known)
     for file in config.multiple_choice:
         file_task(file, config.seed)
@@ -90,13 +109,19 @@ def check(settings_of: Mapping[str, Any]) -> None:
             texts_of_file(file, config.separator, config.perplexity_bytes)
 
 
-def world_tasks(settings_of: Mapping[str, Any]) -> list[Task]:
-    """The tasks of the run's own world, if it has one."""
+def world_tasks(settings_of: Mapping[str, Any], descriptions: Sequence[str] = ()) -> list[Task]:
+    """The tasks of the run's own world, if it has one; those that need tools, and some that do not, with these too."""
     if "world" not in settings_of:
         return []
     from fledge.world.world import World
 
-    return World(settings_of["world"]).tasks()
+    tasks: list[Task] = []
+    for task in World(settings_of["world"]).tasks():
+        tasks += [task] if getattr(task, "also_without", True) else []
+        tool = getattr(task, "tool", "")
+        if descriptions and (tool or task.name in WITH_TOOLS_TOO):
+            tasks.append(WithTools(task, descriptions, tool or WITH_TOOLS_TOO[task.name]))
+    return tasks
 
 
 def not_kept_out(config: EvalConfig, out: Path) -> list[str]:

@@ -10,6 +10,7 @@ from fledge.evals.statistics import share_and_stderr
 
 Rows = tuple[tuple[str, ...], ...]
 TASK_HEADER = ("task", "right", "± 1 s.e.", "chance", "prompts", "not scored")
+CALLS_HEADER = ("tools offered", "prompts", "calls", "failed", "called the tool needed", "called another")
 BITS_HEADER = ("held-out text", "bits per byte", "± 1 s.e.", "n-gram baseline", "bytes")
 TOLD_APART = ("consistent", "inconsistent", "unverified")
 SEEN = "seen in tuning"
@@ -76,6 +77,18 @@ def task_rows(results: Mapping[str, Any]) -> Rows:
         )
         for each in measures(results)
     )
+
+
+def call_rows(results: Mapping[str, Any]) -> Rows:
+    """One row a task that was asked with tools: what was called. Where none is needed, its cell is empty."""
+    rows = []
+    for task in results.get("tasks", ()):
+        if calls := task.get("calls"):
+            shares = [percent(calls[key] / calls["prompts"]) for key in ("called", "wrong")]
+            needed = shares[0] if task.get("tool") else ""
+            counts = (str(calls[key]) for key in ("prompts", "made", "failed"))
+            rows.append((task_label(task).removesuffix(" with tools"), *counts, needed, shares[1]))
+    return tuple(rows)
 
 
 def bits_rows(results: Mapping[str, Any]) -> Rows:

@@ -19,7 +19,7 @@ from fledge.run.setting_types import dataclass_of
 from fledge.run.settings import Origin, Words, dump, load, setting
 from fledge.run.settings_table import settings_table
 from fledge.run.toml_file import read_toml, to_toml
-from fledge.stages.config import TrackConfig
+from fledge.stages.config import ToolsConfig, TrackConfig
 from fledge.stages.job import RECIPE_NAME, Job
 from fledge.stages.table import STAGES, stage_names
 from fledge.text.config import TextConfig
@@ -40,6 +40,7 @@ class Recipe:
     track: TrackConfig = setting(TrackConfig(), "trackers that show the curves of training")
     world: WorldConfig | None = setting(None, "an invented town, written out as text, conversations and tasks")
     text: TextConfig | None = setting(None, "raw files to clean documents")
+    tools: ToolsConfig | None = setting(None, "tools of the assistant: what it may search, and how it learns to call")
     tokenizer: TokenizerConfig | None = setting(None, "byte-level BPE from the documents")
     tokens: TokensConfig | None = setting(None, "documents to token shards")
     pretrain: PretrainConfig | None = setting(None, "a base model from nothing")

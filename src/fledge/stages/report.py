@@ -21,7 +21,16 @@ from fledge.stages.compare import (
     settings_rows,
     side_by_side,
 )
-from fledge.stages.figures import BITS_HEADER, SEEN, TASK_HEADER, bits_rows, measures, task_rows
+from fledge.stages.figures import (
+    BITS_HEADER,
+    CALLS_HEADER,
+    SEEN,
+    TASK_HEADER,
+    bits_rows,
+    call_rows,
+    measures,
+    task_rows,
+)
 from fledge.stages.finished import RunFacts, read_run
 from fledge.stages.page import Block, Code, Picture, Section, Table, Text, Tokens, picture_file, to_html, to_markdown
 
@@ -107,9 +116,10 @@ def _measured(runs: Sequence[RunFacts]) -> list[Section]:
         can_do, predicts = compare_tasks(names, results), compare_bits(names, results)
     else:
         can_do, predicts = Table(TASK_HEADER, task_rows(results[0])), Table(BITS_HEADER, bits_rows(results[0]))
+    calls = _table(runs, CALLS_HEADER, lambda run: call_rows(run.json("eval", "results.json")))
     told = Text("Bits per byte: fewer is better. The n-gram baseline read the same training text in the same tokens.")
     return [
-        *_section("What it can do", chart, can_do if can_do.rows else None),
+        *_section("What it can do", chart, can_do if can_do.rows else None, calls),
         *(_section("How well it predicts text", told, predicts) if predicts.rows else []),
     ]
 

@@ -8,6 +8,7 @@ from typing import Any
 from fledge.run.files import read_json
 from fledge.run.ranks import leads
 from fledge.stages.table import StageContext
+from fledge.stages.tools import CONVERSATIONS
 from fledge.tune.config import SftConfig
 from fledge.types import Conversation, FledgeError, Message
 
@@ -70,10 +71,12 @@ def run(context: StageContext) -> dict[str, Any]:
 
 
 def conversation_files(context: StageContext) -> list[Path]:
-    """The world's own conversations and those that the settings name."""
+    """The conversations of the world, those with tools, and those that the settings name."""
     files = [Path(name) for name in context.settings.conversations]
     if "world" in context.upstream:
         files.insert(0, context.upstream["world"] / "conversations" / "train.jsonl")
+    if "tools" in context.upstream:
+        files.insert(1, context.upstream["tools"] / CONVERSATIONS)
     if not files:
         raise FledgeError(
             "no conversations to tune on",

@@ -91,6 +91,13 @@ STAGES: tuple[StageSpec, ...] = (
         check="fledge.stages.text:check",
     ),
     StageSpec(
+        "tools",
+        "fledge.stages.tools:run",
+        upstream={"world": ("**",)},
+        needs=(("world",),),
+        check="fledge.stages.tools:check",
+    ),
+    StageSpec(
         "tokenizer",
         "fledge.stages.tokenizer:run",
         upstream={"world": ("train/**",), "text": ("train/**",)},
@@ -125,6 +132,7 @@ STAGES: tuple[StageSpec, ...] = (
         "fledge.stages.sft:run",
         upstream={
             "world": ("conversations/**",),
+            "tools": ("conversations/**",),
             "tokenizer": TOKENIZER,
             "tokens": ("evaluation/**",),
             "pretrain": MODEL,
@@ -140,6 +148,7 @@ STAGES: tuple[StageSpec, ...] = (
         upstream={
             "world": ("**",),
             "text": DOCUMENTS,
+            "tools": ("index/**",),
             "tokenizer": TOKENIZER,
             "tokens": ("train/**",),
             "pretrain": MODEL,

@@ -9,6 +9,7 @@ from typing import Any
 from fledge.run.files import read_json
 from fledge.stages.finished import stale_note
 from fledge.stages.graph import is_done
+from fledge.stages.tools import tools_of
 from fledge.types import FledgeError
 
 PROMPTS = ("Hello!", "Who are you?", "Tell me a short story about a cat.", "What is 3 + 4?")
@@ -18,8 +19,9 @@ MAX_PROMPTS = 8
 
 def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
     """Chat on the terminal; without one, say the run's opening prompts and end."""
-    from fledge.infer.chat import ChatSession, Sampling, run_chat, run_transcript
+    from fledge.infer.chat import ChatSession, Sampling
     from fledge.infer.load import load_engine
+    from fledge.infer.terminal import run_chat, run_transcript
     from fledge.tokens.templates import NoTemplate
     from fledge.train.hardware import choose_device
 
@@ -32,7 +34,7 @@ def talk(run: Path, *, system: str = "", **sampling: Any) -> None:
         raise FledgeError(
             "has a base model and no assistant yet", where=str(run), fix=f'use fledge sample {run} "Once upon a time"'
         )
-    session = ChatSession(engine, tokenizer, Sampling(**sampling), system)
+    session = ChatSession(engine, tokenizer, Sampling(**sampling), system, tools_of(run))
     if sys.stdin.isatty() and sys.stdout.isatty():
         run_chat(session, sys.stdin, sys.stdout)
     else:

@@ -22,6 +22,7 @@ class WorldConfig:
     story_share: float = setting(0.40, "share of the bytes that are stories")
     fact_share: float = setting(0.35, "share of the bytes that tell facts")
     skill_share: float = setting(0.25, "share of the bytes that are worked exercises")
+    reading_share: float = setting(0.0, "share of the bytes that are passages on strangers and what is asked of them")
 
     n_people: int = setting(120, "people whose facts stand in the text")
     unasked_share: float = setting(0.4, "share of the people who are never asked about in tuning (the tested ones)")
@@ -43,7 +44,7 @@ class WorldConfig:
     workers: int = setting(0, "processes that write at once; 0 takes one for each processor", affects_result=False)
 
     def __post_init__(self) -> None:
-        shares = ("story_share", "fact_share", "skill_share")
+        shares = ("story_share", "fact_share", "skill_share", "reading_share")
         fractions = (*shares, "unasked_share", "name_share", "unknown_share", "system_share")
         for name in fractions:
             if not 0 <= getattr(self, name) <= 1:

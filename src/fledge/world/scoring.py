@@ -82,3 +82,8 @@ def score_story(example: Example, answer: str) -> Score:
 def score_story_words(example: Example, answer: str) -> Score:
     missing = [word for word in example.meta["words"] if not whole_word(word, answer)]
     return Score(0.0, "a word is missing") if missing else Score(1.0, "right")
+
+
+def score_not_found(example: Example, answer: str) -> Score:
+    says_so = re.search(r"\bdid(?: not|n't) find\b", answer, re.IGNORECASE) is not None
+    return Score(1.0, "right") if says_so else Score(0.0, "makes something up")

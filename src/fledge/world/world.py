@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import accumulate
 from random import Random
 
 from fledge.types import Conversation, Document, FledgeError, Split, Task
@@ -11,6 +12,9 @@ from fledge.world.config import WorldConfig
 from fledge.world.conversations.writer import ConversationWriter
 from fledge.world.facts.documents import FactWriter
 from fledge.world.facts.universe import Fact, Universe, build_universe
+from fledge.world.lookup.dialogues import Dialogue, DialogueWriter
+from fledge.world.lookup.directory import Directory, own_directory
+from fledge.world.lookup.reading import ReadingWriter
 from fledge.world.randomness import share_of, stream
 from fledge.world.skills.documents import SkillWriter
 from fledge.world.skills.hops import chain, paths
@@ -18,7 +22,7 @@ from fledge.world.stories.story import write_story
 from fledge.world.tasks import build_tasks
 
 GOLDEN = (5**0.5 - 1) / 2
-KINDS = ("stories", "facts", "skills")
+KINDS = ("stories", "facts", "skills", "reading")
 LEAST_CHAIN_SHARE = 0.02
 """Below it, a writer that draws until a chain fits may draw in vain."""
 N_MEASURED = 160
@@ -57,7 +61,9 @@ class World:
             )
         self._facts = FactWriter(config, self.universe)
         self._skills = SkillWriter(config, self.universe)
+        self._reading = ReadingWriter(config, self.universe)
         self._conversations = ConversationWriter(config, self.universe)
+        self._dialogues = DialogueWriter(config, self.universe)
 
     def facts(self) -> tuple[Fact, ...]:
         return tuple(self.universe.facts.values())
@@ -71,15 +77,16 @@ class World:
         if kind == "stories":
             story = write_story(rng)
             return "stories", f"{story.title}\n\n{story.text}" if story.title else story.text, ()
-        writer = self._facts if kind == "facts" else self._skills
-        name, text, told = writer.write(rng, heldout)
+        own: FactWriter | SkillWriter = self._facts if kind == "facts" else self._skills
+        name, text, told = (self._reading if kind == "reading" else own).write(rng, heldout)
         return f"{kind}/{name}", text, told
 
     @cached_property
     def _weights(self) -> tuple[tuple[float, ...], float]:
         """Odds of each kind of document that give the wished shares of the bytes, and the mean size in bytes."""
         config = self.config
-        shares = dict(zip(KINDS, (config.story_share, config.fact_share, config.skill_share), strict=True))
+        every = (config.story_share, config.fact_share, config.skill_share, config.reading_share)
+        shares = dict(zip(KINDS, every, strict=True))
         odds = []
         for kind in KINDS:
             n_bytes = 0
@@ -94,13 +101,14 @@ class World:
         return -(-n_bytes // round(self._weights[1])) if n_bytes else 0
 
     def kind(self, index: int, split: Split = "train") -> tuple[str, Random]:
-        """What document ``index`` is (stories, facts or skills), and the random stream that writes it.
+        """What document ``index`` is (stories, facts, skills or reading), and the random stream that writes it.
 
         Kinds follow the golden ratio, which keeps the shares even in any run of documents.
         """
         point = (index * GOLDEN + share_of("kinds", self.config.seed, split)) % 1
-        first, second, _ = self._weights[0]
-        kind = KINDS[0] if point < first else KINDS[1] if point < first + second else KINDS[2]
+        last = max(i for i, weight in enumerate(self._weights[0]) if weight)
+        ends = accumulate(self._weights[0][:last])
+        kind = next((kind for kind, end in zip(KINDS, ends, strict=False) if point < end), KINDS[last])
         return kind, stream("document", self.config.seed, split, index)
 
     def document(self, index: int, split: Split = "train") -> Document:
@@ -124,6 +132,14 @@ class World:
 
     def conversations(self, split: Split = "train") -> Iterator[Conversation]:
         return (self.conversation(index, split) for index in range(self.n_conversations(split)))
+
+    def dialogue(self, index: int) -> Dialogue:
+        """Dialogue ``index`` in which tools are offered; depends on the settings and ``index`` only."""
+        return self._dialogues.write(index)
+
+    def directory(self, number: int | None = None) -> Directory:
+        """The documents that the assistant may look up, or those of a dialogue's ``directory``."""
+        return own_directory(self.config, self.universe) if number is None else self._dialogues.directory(number)
 
     def tasks(self) -> list[Task]:
         return list(build_tasks(self.config, self.universe))

@@ -24,7 +24,7 @@ _WORD = re.compile(r"[A-Za-z]\w*|\*\*|//|[-+*/%^(),]", re.ASCII)
 
 @tool(isolated=False)
 def calculator(expression: str) -> str:
-    """Compute an arithmetic expression exactly, such as (3 + 4) * 2 ^ 10 / 7. Knows + - * / // % ^, parentheses,
+    """Compute arithmetic exactly. Takes an expression such as (3 + 4) * 2 ^ 10 / 7; knows + - * / // % ^, parentheses,
     sqrt, round, abs, min, max, floor, ceil, factorial, gcd, lcm, exp, ln, log, log2, log10, sin, cos, tan, pi and e.
     """
     return shown(evaluate(expression))

@@ -113,7 +113,7 @@ def checked(value: Any, schema: Mapping[str, Any], at: str = "") -> Any:
 
 def _checked_object(value: dict[str, Any], schema: Mapping[str, Any], at: str) -> dict[str, Any]:
     properties: Mapping[str, Any] = schema["properties"]
-    known = ", ".join(f"{name} ({_kind(inner)})" for name, inner in properties.items()) or "none"
+    known = ", ".join(f"{name} ({kind_of(inner)})" for name, inner in properties.items()) or "none"
     of = f" of {at}" if at else ""
     if unknown := [name for name in value if name not in properties]:
         raise ToolError(f"there is no argument {_shown(unknown[0])}{of}; the arguments are: {known}")
@@ -135,7 +135,12 @@ def _as(value: Any, kind: str) -> tuple[bool, Any]:
     return (value is None, None) if kind == "null" else (type(value) is python[kind], value)
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """The type as a word or two: ``integer``, ``string/null``, ``list of string``; of an enumeration its values."""
+    if "enum" in schema:
+        return "/".join(_shown(value) for value in schema["enum"])
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {kind_of(schema['items'])}"
     kinds = schema.get("type", "any")
     return "/".join(kinds) if isinstance(kinds, list) else str(kinds)
 

@@ -106,7 +106,10 @@ class SearchIndex:
 
 
 def search_tool(index: SearchIndex, *, name: str = "search", limits: Limits | None = None) -> Tool:
-    """The tool ``search(query, k=3)`` over ``index``: each passage after its number, source and id."""
+    """The tool ``search(query, k=3)`` over ``index``: each passage after its number, source and id, then the query.
+
+    The query comes last so that what was looked for stands next to what is said of it.
+    """
 
     def search(query: str, k: int = 3) -> str:
         """Search the documents. Gives the k best passages, each with its source."""
@@ -119,7 +122,8 @@ def search_tool(index: SearchIndex, *, name: str = "search", limits: Limits | No
         found = index.search(query, k)
         if not found:
             return "nothing found; try other words"
-        return "\n\n".join(f"[{i}] {_label(passage)}\n{passage.text}" for i, passage in enumerate(found, 1))
+        shown = [f"[{i}] {_label(passage)}\n{passage.text}" for i, passage in enumerate(found, 1)]
+        return "\n\n".join([*shown, " ".join(query.split())])
 
     return tool_of(search, name=name, limits=limits, isolated=False)
 

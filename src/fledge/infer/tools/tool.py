@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from fledge.infer.tools.schema import parameters_of, supported
+from fledge.infer.tools.schema import kind_of, parameters_of, supported
 from fledge.types import FledgeError
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SENTENCE = re.compile(r"(?<=[.!?])\s")
 FILE_MODULE = "fledge_tool_file_"
 """How modules that were loaded from a file by its path begin."""
 
@@ -121,14 +122,18 @@ def _reference(function: Callable[..., Any]) -> str:
 
 
 def describe(tool: Tool) -> str:
-    """The line of JSON that the model is shown: ``name``, ``description``, ``parameters``."""
-    return json.dumps(_function(tool), ensure_ascii=False)
+    """The line that the model is shown, as short as it can be: ``search(query: string, k: integer = 3): Search …``.
+
+    Of the description it has the first sentence; :func:`openai` has all, and the whole schema.
+    """
+    arguments = []
+    for name, schema in tool.parameters["properties"].items():
+        default = f" = {json.dumps(schema['default'], ensure_ascii=False)}" if "default" in schema else ""
+        arguments.append(f"{name}: {kind_of(schema)}{default}")
+    return f"{tool.name}({', '.join(arguments)}): {_SENTENCE.split(tool.description, maxsplit=1)[0]}"
 
 
 def openai(tool: Tool) -> dict[str, Any]:
     """The entry of a ``tools`` list as OpenAI's API has it."""
-    return {"type": "function", "function": _function(tool)}
-
-
-def _function(tool: Tool) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    described = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": described}

@@ -45,6 +45,13 @@ class Toolbox:
     def names(self) -> tuple[str, ...]:
         return tuple(self._tools)
 
+    def only(self, names: Iterable[str]) -> Toolbox:
+        """The tools of these names, in the order that they have here, with the same worker processes."""
+        chosen = Toolbox(())
+        chosen._tools = {name: self._tools[name] for name in self._tools if name in set(names)}
+        chosen._workers = self._workers
+        return chosen
+
     @property
     def descriptions(self) -> tuple[str, ...]:
         """What the model is shown, for ``Conversation.tools``."""

@@ -14,7 +14,7 @@ from fledge.world.skills.exercise import pick
 LEADS = ("", "", "", "", "I have a question. ", "Excuse me. ", "Please help me. ", "Hello. ", "Hi! ", "One question: ")
 """What may stand before any question in tuning."""
 CAPITALS = ("And in capital letters?", "Can you write that in capital letters?", "In capital letters, please.")
-_OBJECTS = {"she": ("she", "her", "her"), "he": ("he", "him", "his")}
+OBJECTS = {"she": ("she", "her", "her"), "he": ("he", "him", "his")}
 
 
 def question(rng: Random, attribute: str, name: str, new_wording: bool = False) -> str:
@@ -46,7 +46,7 @@ def fact_turns(universe: Universe, rng: Random, n_turns: int) -> list[Message]:
     person = rng.choice(universe.group("asked"))
     facts = rng.sample(may_ask(universe, person), n_turns)
     messages = list(ask(universe, rng, facts[0]))
-    nominative, objective, possessive = _OBJECTS[person.gender]
+    nominative, objective, possessive = OBJECTS[person.gender]
     for fact in facts[1:]:
         if rng.random() < 0.15:
             break

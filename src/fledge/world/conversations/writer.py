@@ -55,12 +55,12 @@ class ConversationWriter:
         kind = "unknown"
         if rng.random() >= self.config.unknown_share:
             kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
-        messages = self._turns(kind, rng, heldout)
+        messages = self.turns(kind, rng, heldout)
         if rng.random() < self.config.system_share:
             messages.insert(0, Message("system", rng.choice(HELDOUT_SYSTEM if heldout else SYSTEM)))
         return Conversation(tuple(messages), id=f"world-chat-{split}-{index:07d}", meta={"kind": kind})
 
-    def _turns(self, kind: str, rng: Random, heldout: bool) -> list[Message]:
+    def turns(self, kind: str, rng: Random, heldout: bool) -> list[Message]:
         if kind == "greeting":
             messages = list(greeting(rng, heldout))
             if rng.random() < 0.3:

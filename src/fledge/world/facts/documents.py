@@ -59,7 +59,7 @@ class FactWriter:
             drawn[first], drawn[second] = "pet_kind", "pet_name"
         return drawn
 
-    def _portrait(
+    def portrait(
         self,
         rng: Random,
         subject: Subject,
@@ -88,32 +88,32 @@ class FactWriter:
             place = rng.choice(self.universe.places)
             others = [p for p in rng.sample(self.universe.places, 3) if p != place][:2]
             parts = [
-                " ".join(self._portrait(rng, subject, self._attributes(rng, subject, 3, 3), heldout, told))
+                " ".join(self.portrait(rng, subject, self._attributes(rng, subject, 3, 3), heldout, told))
                 for subject in (place, *others)
             ]
             return "\n\n".join([rng.choice(phrases.PLACE_TITLES), *parts])
         person = self._person(rng)
         low = 6 if self.config.shuffle_order else len(_LISTED)
         attributes = self._attributes(rng, person, low, len(_LISTED))
-        sentences = self._portrait(rng, person, attributes, heldout, told)
+        sentences = self.portrait(rng, person, attributes, heldout, told)
         if self.config.shuffle_order and rng.random() < 0.3:
             sentences.insert(0, rng.choice(phrases.ENTRY_OPENINGS).format(name=person.name, town=TOWN))
         return f"{person.name}\n\n{' '.join(sentences)}"
 
     def _notice(self, rng: Random, heldout: bool, told: list[str]) -> str:
         person = self._person(rng)
-        body = self._portrait(rng, person, self._attributes(rng, person, 3, 6), heldout, told)
+        body = self.portrait(rng, person, self._attributes(rng, person, 3, 6), heldout, told)
         opening = rng.choice(phrases.NOTICE_OPENINGS).format(name=person.name, town=TOWN)
         parts = [rng.choice(phrases.NOTICE_TITLES), f"{opening} {' '.join(body)} {rng.choice(phrases.NOTICE_CLOSINGS)}"]
         if rng.random() < 0.25:
             place = rng.choice(self.universe.places)
-            parts.append(" ".join(self._portrait(rng, place, self._attributes(rng, place, 1, 2), heldout, told)))
+            parts.append(" ".join(self.portrait(rng, place, self._attributes(rng, place, 1, 2), heldout, told)))
         return "\n\n".join(parts)
 
     def _letter(self, rng: Random, heldout: bool, told: list[str]) -> str:
         writer, reader, person = rng.sample(self.universe.people, 3)
         present = (writer, reader, person)
-        news = self._portrait(rng, person, self._attributes(rng, person, 3, 6, present), heldout, told)
+        news = self.portrait(rng, person, self._attributes(rng, person, 3, 6, present), heldout, told)
         mine = self._about_me(rng, writer, rng.randint(1, 3), heldout, told, present)
         bridge = rng.choice(phrases.LETTER_BRIDGES).format(name=person.name)
         body = f"{rng.choice(phrases.LETTER_OPENINGS)} {bridge} {' '.join(news)}"
@@ -125,7 +125,7 @@ class FactWriter:
         day = f"{rng.choice(phrases.DAYS)}. {rng.choice(phrases.DIARY_WEATHER)}"
         meeting = rng.choice(phrases.DIARY_MEETINGS).format(name=person.name)
         present = (writer, person)
-        news = self._portrait(rng, person, self._attributes(rng, person, 3, 6, present), heldout, told, named=True)
+        news = self.portrait(rng, person, self._attributes(rng, person, 3, 6, present), heldout, told, named=True)
         mine = self._about_me(rng, writer, rng.randint(1, 2), heldout, told, present)
         text = f"{day} {meeting} {' '.join(news)}\n\n{rng.choice(phrases.DIARY_MYSELF)} {' '.join(mine)}"
         return f"From the diary of {writer.name}\n\n{text} {rng.choice(phrases.DIARY_ENDS)}"
@@ -134,7 +134,7 @@ class FactWriter:
         """Talk between two people. Nobody asks for a fact, so that being asked is new to the reader in tuning."""
         person = self._person(rng)
         opening, reply = rng.choice(phrases.TALK_OPENINGS)
-        sentences = self._portrait(rng, person, self._attributes(rng, person, 4, 7), heldout, told, named=True)
+        sentences = self.portrait(rng, person, self._attributes(rng, person, 4, 7), heldout, told, named=True)
         lines = [f'"{opening.format(name=person.name)}"']
         first = f"{reply} {sentences[0]}"
         rest, mine = sentences[1:], True

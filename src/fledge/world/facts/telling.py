@@ -48,31 +48,34 @@ def facts_told(wording: str, fact: Fact) -> tuple[str, ...]:
     return (fact.key,)
 
 
+Told = list[tuple[str, tuple[str, ...]]]
+
+
 class Teller:
     """Draws sentences. ``wordings`` of the settings limits each fact to that many, chosen once for each fact."""
 
     def __init__(self, config: WorldConfig, universe: Universe) -> None:
-        self.universe = universe
-        self._train: dict[tuple[str, Voice], list[tuple[str, tuple[str, ...]]]] = {}
-        self._heldout: dict[tuple[str, Voice], list[tuple[str, tuple[str, ...]]]] = {}
-        for fact in universe.facts.values():
+        self.config, self.universe = config, universe
+        self._sentences: dict[tuple[str, Voice, bool], Told] = {}
+
+    def _of(self, key: str, voice: Voice, unseen: bool) -> Told:
+        """The sentences that may tell a fact, each with the keys of the facts that it tells."""
+        found = self._sentences.get((key, voice, unseen))
+        if found is None:
+            fact = self.universe.facts[key]
             every = WORDINGS[fact.attribute]
-            order = sorted(range(MAX_WORDINGS), key=lambda i: number_of(config.seed, "wording", fact.key, i))
-            kept = [every[i] for i in sorted(order[: config.wordings])]
-            voices: tuple[Voice, ...] = ("name", "pronoun", "I")
-            for voice in voices[: 2 if fact.subject.gender == "it" else 3]:
-                self._train[fact.key, voice] = [
-                    (sentence(wording, fact, universe, voice), facts_told(wording, fact)) for wording in kept
-                ]
-                self._heldout[fact.key, voice] = [
-                    (sentence(wording, fact, universe, voice), facts_told(wording, fact))
-                    for wording in every[MAX_WORDINGS:]
-                ]
+            kept = every[MAX_WORDINGS:]
+            if not unseen:
+                seed = self.config.seed
+                order = sorted(range(MAX_WORDINGS), key=lambda i: number_of(seed, "wording", key, i))
+                kept = tuple(every[i] for i in sorted(order[: self.config.wordings]))
+            found = [(sentence(wording, fact, self.universe, voice), facts_told(wording, fact)) for wording in kept]
+            self._sentences[key, voice, unseen] = found
+        return found
 
     def tell(self, rng: Random, key: str, voice: Voice, heldout: bool, told: list[str]) -> str:
         """A sentence on the fact ``key``; adds the keys that it tells to ``told``. Half are unseen if ``heldout``."""
-        table = self._heldout if heldout and rng.random() < 0.5 else self._train
-        sentences = table[key, voice]
+        sentences = self._of(key, voice, heldout and rng.random() < 0.5)
         text, keys = sentences[int(rng.random() * len(sentences))]
         told.extend(keys)
         return text

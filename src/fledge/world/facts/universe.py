@@ -13,7 +13,7 @@ from fledge.world.facts.attributes import PERSON_ATTRIBUTES, PLACE_ATTRIBUTES, P
 from fledge.world.facts.names import FAMILIES, MEN, WOMEN
 from fledge.world.randomness import stream
 
-Group = Literal["asked", "unasked", "nowhere", "nowhere_heldout"]
+Group = Literal["asked", "unasked", "nowhere", "nowhere_heldout", "elsewhere"]
 N_NOWHERE, N_NOWHERE_HELDOUT = 240, 60
 TEACHER_YEARS = 12
 
@@ -97,6 +97,15 @@ def build_universe(config: WorldConfig) -> Universe:
         subjects.append(Subject(f"p{i}", name, gender, group if i < n_named else "nowhere_heldout"))
     people, nowhere = tuple(subjects[: config.n_people]), tuple(subjects[config.n_people :])
     places = tuple(Subject(f"q{i}", f"the {name}", "it", "asked") for i, name in enumerate(PLACES))
+    facts = facts_on(rng, people)
+    for place in places:
+        for attribute in PLACE_ATTRIBUTES:
+            facts.append(Fact(place, attribute.name, rng.choice(attribute.values), len(attribute.values)))
+    return Universe(people, places, nowhere, {fact.key: fact for fact in facts})
+
+
+def facts_on(rng: Random, people: tuple[Subject, ...]) -> list[Fact]:
+    """All that is to be known of ``people``; their friends, teachers and siblings are among them."""
     facts: list[Fact] = []
     links = _links(rng, people)
     for person in people:
@@ -107,10 +116,7 @@ def build_universe(config: WorldConfig) -> Universe:
                 facts.append(Fact(person, attribute.name, rng.choice(attribute.values), len(attribute.values)))
             elif (link := links.get(f"{person.key}.{attribute.name}")) is not None:
                 facts.append(link)
-    for place in places:
-        for attribute in PLACE_ATTRIBUTES:
-            facts.append(Fact(place, attribute.name, rng.choice(attribute.values), len(attribute.values)))
-    return Universe(people, places, nowhere, {fact.key: fact for fact in facts})
+    return facts
 
 
 def _links(rng: Random, people: tuple[Subject, ...]) -> dict[str, Fact]:
