@@ -7,7 +7,7 @@ OUT ?= runs/demo
 PIP_FLAGS = -q --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint results sigkill chaos bench quality clean
+.PHONY: demo test lint results sigkill chaos soak bench bench-infer quality clean
 
 demo: $(VENV)/.demo
 	$(BIN)/fledge run recipes/demo.toml --out $(OUT)
@@ -29,10 +29,18 @@ sigkill: $(VENV)/.demo
 chaos: $(VENV)/.demo
 	$(BIN)/python benchmarks/chaos.py --json docs/results/chaos.json
 
+# 64 clients at once for five minutes, some of them rude: nothing but the deserved 4xx, no leak, every stream whole.
+soak: $(VENV)/.dev
+	$(BIN)/python benchmarks/soak.py --json docs/results/soak.json
+
 # Training speed beside nanoGPT, litgpt, transformers and nanochat, under ten minutes; benchmarks/peers/README.md tells
 # how to get them. make bench PEERS="--peers-python … --nanogpt … --nanochat …" BENCH=--full
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/speed.py $(PEERS) $(BENCH)
+
+# Generation beside transformers and llama.cpp: prompts, one row, a full batch, requests arriving at random.
+bench-infer: $(VENV)/.dev
+	$(BIN)/python benchmarks/inference.py $(BENCH)
 
 # Bits per byte against time and tokens beside the same peers, from scratch: hours on two cores.
 quality: $(VENV)/.demo

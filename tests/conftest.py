@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +30,7 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(["the cat sat on the mat and the dog ran to the door " * 20], 300)
 
 
-def random_model(vocab_size: int, seed: int = 0, **sizes: int) -> Decoder:
+def random_model(vocab_size: int, seed: int = 0, **sizes: Any) -> Decoder:
     """A model whose every weight matters: trained ones are not zero where fresh ones are."""
     shape = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "head_dim": 8, "d_ff": 48, **sizes}
     model = Decoder(ModelConfig(vocab_size=vocab_size, **shape))
@@ -38,6 +40,11 @@ def random_model(vocab_size: int, seed: int = 0, **sizes: int) -> Decoder:
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.copy_(1 + 0.2 * noise if parameter.dim() == 1 else noise * 0.4)
     return model
+
+
+@pytest.fixture(scope="session", name="random_model")
+def random_model_fixture() -> Callable[..., Decoder]:
+    return random_model
 
 
 @pytest.fixture(scope="session")

@@ -167,3 +167,42 @@ class Task(Protocol):
     def validate(self) -> None:
         """Score every gold answer; raises FledgeError where one does not score 1."""
         ...
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What an environment answers: ids that the model reads next, a reward if there is one, and whether it ended."""
+
+    ids: Sequence[int] = ()
+    reward: float | None = None
+    done: bool = True
+
+
+class Environment(Protocol):
+    """What a model acts in, token in and token out. Single use."""
+
+    def start(self) -> Sequence[int]:
+        """The ids of the first prompt."""
+        ...
+
+    def step(self, action_ids: Sequence[int]) -> Reaction:
+        """The model's completion, its stop token included, and what comes of it; may be called on another thread."""
+        ...
+
+
+@dataclass(frozen=True)
+class Episode:
+    """All ids of an environment's run in order: each prompt, completion and reaction extends what was there exactly.
+
+    ``weight`` is 1 for the model's own tokens, whose log-probabilities as they were sampled are in ``behavior_logp``
+    (0 elsewhere). ``reward`` has the rewards at the last token of the completion that earned them, None where none was
+    given at all. ``finish_reason`` is "done", "length" (no room or no turns left) or "cancelled".
+    """
+
+    ids: tuple[int, ...]
+    weight: tuple[float, ...]
+    behavior_logp: tuple[float, ...]
+    reward: tuple[float, ...] | None
+    finish_reason: str
+    group: int = 0
+    weights_version: int = 0

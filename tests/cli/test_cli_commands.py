@@ -17,7 +17,7 @@ from fledge.cli.main import main
 from fledge.stages.table import stage_names
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["run", *stage_names(), "sample", "chat", "inspect", "report", "plan"]
+COMMANDS = ["run", *stage_names(), "sample", "chat", "serve", "inspect", "report", "plan"]
 
 
 def fledge(*words, **options):

@@ -134,8 +134,10 @@ def test_prompts_too_long_lose_their_beginning(engine: Engine, tokenizer: Tokeni
 def test_sampled_answers_depend_on_the_request_and_the_seed(engine: Engine, tokenizer: Tokenizer) -> None:
     requests = [Request("generate", word, max_tokens=12, temperature=1.0) for word in ("the", "cat", "dog")]
     forwards = ask(engine, tokenizer, requests)
-    assert ask(engine, tokenizer, requests[::-1])[::-1] == forwards
-    assert ask(engine, tokenizer, requests, seed=1) != forwards
+    for answer, same in zip(ask(engine, tokenizer, requests[::-1])[::-1], forwards, strict=True):
+        assert (answer.text, answer.n_tokens) == (same.text, same.n_tokens)
+        assert answer.logprob == pytest.approx(same.logprob, abs=1e-3)
+    assert [a.text for a in ask(engine, tokenizer, requests, seed=1)] != [a.text for a in forwards]
 
 
 @pytest.fixture

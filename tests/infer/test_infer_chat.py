@@ -24,7 +24,7 @@ class Scripted:
 
     def stream(self, request: GenerateRequest) -> Iterator[Token]:
         self.requests.append(request)
-        return (Token(index, -1.0) for index in self.ids)
+        return (Token(index, -1.0, -1.0) for index in self.ids)
 
 
 def scripted(tokenizer: Tokenizer, text: str, context: int = 200, **settings: int) -> ChatSession:

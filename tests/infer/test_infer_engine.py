@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fledge.infer import decode as decode_module
-from fledge.infer import engine as engine_module
+from fledge.infer import reader, scoring
 from fledge.infer.engine import Engine
 from fledge.infer.request import GenerateRequest
 from fledge.model.decoder import Decoder
@@ -75,8 +74,8 @@ def test_logprobs_equal_transformers(model: Decoder) -> None:
 def test_scoring_in_pieces_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     given = [*sequences(25, 49, engine.vocab_size), [5]]
     whole = engine.logprobs(given)
-    monkeypatch.setattr(engine_module, "SCORED_TOKENS", 100)
-    monkeypatch.setattr(engine_module, "SCORED_LOGITS", 7 * engine.vocab_size)
+    monkeypatch.setattr(scoring, "SCORED_TOKENS", 100)
+    monkeypatch.setattr(scoring, "SCORED_LOGITS", 7 * engine.vocab_size)
     for a, b in zip(whole, engine.logprobs(given), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
@@ -94,7 +93,8 @@ def test_output_does_not_depend_on_companions(engine: Engine) -> None:
 def test_reading_prompts_in_pieces_changes_nothing(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = mixed_requests(engine.vocab_size)
     whole = engine.generate(requests)
-    monkeypatch.setattr(decode_module, "PREFILL_TOKENS", 12)
+    monkeypatch.setattr(reader, "PREFILL_TOKENS", 12)
+    monkeypatch.setattr(reader, "CHUNK_TOKENS", 5)
     assert [c.ids for c in engine.generate(requests)] == [c.ids for c in whole]
 
 
@@ -212,7 +212,7 @@ def test_nothing_to_do(engine: Engine) -> None:
 def test_weights_are_shared_in_float32_and_copied_in_bfloat16(model: Decoder) -> None:
     model = copy.deepcopy(model)
     model.compute_dtype = torch.bfloat16
-    exact, fast = Engine(model, context_length=16), Engine(model, context_length=16, dtype=torch.bfloat16)
+    exact, fast = Engine(model, context_length=16), Engine(model, context_length=16, precision="bfloat16")
     before = exact.logprobs([[1, 2, 3]])[0], fast.logprobs([[1, 2, 3]])[0]
     assert before[0].dtype == np.float32
     assert not np.array_equal(*before)

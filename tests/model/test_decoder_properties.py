@@ -75,16 +75,17 @@ def test_cached_rows_of_different_lengths_equal_uncached(decoder, lengths, n_new
         torch.testing.assert_close(torch.cat(parts), decoder(row[None])[0], rtol=1e-4, atol=1e-5)
 
 
-def test_cache_rows_can_be_chosen_and_repeated(decoder):
+def test_rows_of_a_cache_are_used_alone_and_copied(decoder):
     a, b = ids(5, 5)
-    cache = decoder.new_cache(2, 8)
-    decoder(torch.stack([a, b]), cache=cache)
-    cache.select(torch.tensor([1, 1]))
-    nxt = torch.tensor([[7], [9]])
-    got = decoder(nxt, torch.full((2, 1), 5), cache=cache)
-    for row, token in zip(got, (7, 9), strict=True):
-        alone = decoder(torch.cat([b, torch.tensor([token])])[None])[0, -1]
-        torch.testing.assert_close(row[0], alone, rtol=1e-4, atol=1e-5)
+    cache = decoder.new_cache(4, 8)
+    decoder(torch.stack([a, b]), cache=cache.of([3, 1]))
+    cache.copy_row(1, 2, 0, 5)
+    for rows, prompts in (([1, 2], (b, b)), ([2, 3], (b, a)), ([3, 1], (a, b))):
+        tokens = torch.tensor([[7], [9]])
+        got = decoder(tokens, torch.full((2, 1), 5), cache=cache.of(rows))
+        for row, prompt, token in zip(got, prompts, tokens, strict=True):
+            alone = decoder(torch.cat([prompt, token])[None])[0, -1]
+            torch.testing.assert_close(row[0], alone, rtol=1e-4, atol=1e-5)
 
 
 def test_every_hook_point_is_passed_once_in_order(decoder):

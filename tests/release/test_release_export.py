@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -215,19 +217,41 @@ def clear(model: Decoder, asked: list[int], said: list[int]) -> int:
     return close[0] if close else len(said)
 
 
+SERVE = """
+import sys, xllamacpp
+path, context = sys.argv[1:]
+params = xllamacpp.CommonParams()
+params.model.path = path
+params.n_ctx, params.n_parallel, params.warmup, params.cpuparams.n_threads = int(context), 1, False, 1
+params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+server = xllamacpp.Server(params)
+print("ADDRESS", server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
 class LlamaCpp:
-    """llama.cpp on a file, through xllamacpp, with an exact cache."""
+    """llama.cpp on a file, through xllamacpp, with an exact cache.
+
+    In a process that is killed at the end: its server sometimes waits for ever for its own threads.
+    """
 
     def __init__(self, path: Path) -> None:
-        xllamacpp = pytest.importorskip("xllamacpp")
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx, params.n_parallel, params.warmup, params.cpuparams.n_threads = CONTEXT, 1, False, 1
-        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-        self.server = xllamacpp.Server(params)
+        pytest.importorskip("xllamacpp")
+        command = [sys.executable, "-c", SERVE, str(path), str(CONTEXT)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, **pipes)
+        lines = iter(self.process.stdout.readline, "")
+        self.address = next((line.split()[1] for line in lines if line.startswith("ADDRESS")), None)
+        assert self.address, f"llama.cpp does not load {path}"
+
+    def __del__(self) -> None:
+        if process := getattr(self, "process", None):
+            process.kill()
+            process.communicate()
 
     def post(self, route: str, body: dict) -> dict:
-        request = urllib.request.Request(f"{self.server.listening_address}/{route}", json.dumps(body).encode())
+        request = urllib.request.Request(f"{self.address}/{route}", json.dumps(body).encode())
         request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())

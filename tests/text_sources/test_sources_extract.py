@@ -83,6 +83,22 @@ def test_pages_without_text(extractor):
     assert extractor.extract(page(b"\x00\xff\x01not html")).outcome in ("empty", "ok")
 
 
+def test_pages_without_text_for_a_process_with_much_memory():
+    """What the parent holds is not taken for the child's."""
+    code = """
+import sys
+from fledge.text.sources.config import SourceSettings
+from fledge.text.sources.extract import Extractor
+from fledge.text.sources.records import RawRecord
+held = bytearray(400_000_000)
+with Extractor(SourceSettings(extract_memory_bytes=600_000_000)) as extractor:
+    found = extractor.extract(RawRecord("d", "d", html=b"<html><body></body></html>"))
+sys.exit(found.outcome + found.detail)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "empty"
+
+
 def test_pdfs(extractor):
     found = extractor.extract(RawRecord("d", "d", pdf=pdf(["First page.", "Second page."])))
     assert (found.outcome, found.text) == ("ok", "First page.\n\nSecond page.")

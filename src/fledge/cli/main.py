@@ -14,7 +14,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 import fledge
-from fledge.cli import doctor, look, plan, run, ship, talk
+from fledge.cli import doctor, look, plan, run, serve, ship, talk
 from fledge.run.files import of_system
 from fledge.run.ranks import leads, leave, rank, world_size
 from fledge.types import FledgeError
@@ -52,6 +52,7 @@ def build_app() -> App:
     )
     run.register(app)
     talk.register(app)
+    serve.register(app)
     look.register(app)
     ship.register(app)
     plan.register(app)

@@ -1,34 +1,46 @@
-"""Batched generation with a cache, and log-probabilities of given tokens. Token ids in, token ids out."""
+"""Continuous batching over one model: requests come, read their prompts in chunks, get a token a step, and leave."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from fledge.infer.decode import Row, decode
-from fledge.infer.request import Completion, GenerateRequest, Token
+from fledge.infer import scoring
+from fledge.infer.config import Precision
+from fledge.infer.driving import Driven
+from fledge.infer.native.decoder import NativeDecoder, why_not
+from fledge.infer.precision import at_precision
+from fledge.infer.reader import Reader
+from fledge.infer.request import Completion, Event, GenerateRequest, Token
+from fledge.infer.row import Row
+from fledge.infer.rules import LogitRules, Matcher
+from fledge.infer.sampler import Sampler
+from fledge.infer.scoring import Array
+from fledge.infer.stops import StopMatcher
 from fledge.model.decoder import Decoder
 from fledge.run.progress import Progress
 from fledge.types import FledgeError
 
-SCORED_TOKENS = 16_384  # tokens of one forward pass when scoring
-SCORED_LOGITS = 2**24  # float32 logits held at once when scoring: 64 MiB
-
-Array = np.ndarray[Any, Any]
+if TYPE_CHECKING:
+    from fledge.tokens.tokenizer import Tokenizer
 
 
-class Engine:
+class Engine(Driven):
     """Runs one model for sampling and scoring.
 
-    ``context_length`` is the most tokens that the model reads; ``max_batch`` the most rows decoded together. With
-    ``dtype`` float32 the weights are shared with ``model`` and stay current while it trains; any other type takes a
-    copy, cast once. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties
-    within rounding).
+    ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
+    others wait. In float32 the weights are shared with ``model`` and stay current while it trains; bfloat16 and int8
+    (one scale a row) take a copy. ``native`` takes a packed copy too, to be read several times faster on a CPU, where
+    ``native/decoder.py`` can; int8 saves time only then. ``tokenizer`` is needed for stop texts and
+    constraints. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties within
+    rounding).
+
+    Must not be called from several threads at once.
     """
 
     def __init__(
@@ -37,19 +49,40 @@ class Engine:
         *,
         context_length: int,
         max_batch: int = 64,
-        dtype: torch.dtype = torch.float32,
+        precision: Precision = "float32",
+        native: bool = False,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
-        if dtype == torch.float32:
-            self.model = copy.copy(model)  # shares the parameters; the compute type is its own
-        else:
-            self.model = copy.deepcopy(model).to(dtype)
-        self.model.compute_dtype = dtype
-        self.model.kernel = "sdpa"
-        self.context_length, self.max_batch = context_length, max_batch
+        super().__init__()
+        most = model.config.max_positions if model.config.position == "learned" else context_length
+        if not 1 <= context_length <= most:
+            raise FledgeError(f"context_length must be from 1 to {most}, got {context_length}", where="context_length")
+        if max_batch < 1:
+            raise FledgeError(f"max_batch must be at least 1, got {max_batch}", where="max_batch")
+        self.model = at_precision(model, precision)
+        self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
+        self.precision = precision
+        self.native = NativeDecoder(model, precision, self.model) if native and not why_not(model) else None
+        self.weights_version = 0
+        self._n_submitted = 0
+        self._waiting: list[Row] = []
+        self._running: list[Row] = []
+        self._sampler: Sampler | None = None
+        n_words = self.vocab_size if tokenizer is None else tokenizer.vocab_size
+        self._wordless = tuple(range(n_words, self.vocab_size))  # rows of the model that stand for no token
+        self._stamp = self._weights_stamp()
 
     @property
     def vocab_size(self) -> int:
         return self.model.config.vocab_size
+
+    @property
+    def n_running(self) -> int:
+        return len(self._running)
+
+    @property
+    def n_waiting(self) -> int:
+        return len(self._waiting)
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and values of all weights: two engines with the same one give the same output."""
@@ -59,36 +92,88 @@ class Engine:
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
         return digest.hexdigest()
 
-    def generate(
-        self,
-        requests: Sequence[GenerateRequest],
-        on_token: Callable[[int, Token], None] | None = None,
-        progress: Progress | None = None,
-    ) -> list[Completion]:
-        """Complete every request; results in the order of ``requests``.
+    def submit(self, request: GenerateRequest) -> int:
+        self.check(request)
+        if self._wordless:
+            request = replace(request, forbidden_ids=(*request.forbidden_ids, *self._wordless))
+        row = Row(
+            id=self._n_submitted,
+            request=request,
+            room=min(request.max_tokens, self.context_length + 1 - len(request.ids)),
+            rules=LogitRules(request, self.vocab_size, self.model.device, self._matcher(request)),
+            stops=StopMatcher(request.stop),
+            ids=list(request.ids),
+        )
+        self._n_submitted += 1
+        at = (i for i, other in enumerate(self._waiting) if other.request.priority < request.priority)
+        self._waiting.insert(next(at, len(self._waiting)), row)
+        return row.id
 
-        ``on_token(index of the request, token)`` is called as tokens come, ``progress`` counts finished requests.
-        Raises FledgeError for a prompt longer than the context.
-        """
-        for request in requests:
-            self._check(request)
-        rows = [Row(index, request, self._room(request)) for index, request in enumerate(requests)]
-        by_length = sorted((row for row in rows if row.room), key=lambda row: -len(row.request.ids))
-        if progress is not None:
-            progress.update(len(rows) - len(by_length))
-        for start in range(0, len(by_length), self.max_batch):
-            for row, token in decode(self.model, by_length[start : start + self.max_batch]):
-                if on_token is not None:
-                    on_token(row.index, token)
-                if row.finished and progress is not None:
-                    progress.update(1)
-        return [Completion(tuple(row.ids), tuple(row.logprobs), "stop" if row.stopped else "length") for row in rows]
+    def _cancel(self, request: int) -> Completion | None:
+        row = next((row for row in (*self._running, *self._waiting) if row.id == request), None)
+        return None if row is None else self._leave(row)
 
-    def stream(self, request: GenerateRequest) -> Iterator[Token]:
-        """Yield the tokens of one completion as they come: the same as :meth:`generate` gives."""
-        self._check(request)
-        row = Row(0, request, self._room(request))
-        return (token for _, token in decode(self.model, [row] if row.room else []))
+    def _step(self) -> list[Event]:
+        if (stamp := self._weights_stamp()) != self._stamp:
+            self._stamp = stamp
+            self._forget()
+        try:
+            return self._passed()
+        except BaseException:
+            self._forget()  # who has not got a token for what was read, reads it again
+            raise
+
+    def _passed(self) -> list[Event]:
+        wants_nothing = [row for row in self._waiting if not row.room and row.request.prompt_logprobs is None]
+        events = [Event(row.id, None, self._leave(row)) for row in wants_nothing]
+        self._admit()
+        with torch.inference_mode():
+            ready, logits = self._reader.read_prompts(self._running)
+            for row in [row for row in self._running if not row.room and row.n_unread < 2]:
+                events.append(Event(row.id, None, self._leave(row)))
+            decoding = [row for row in self._running if row.n_unread == 1]
+            if decoding:
+                logits.append(self._reader.read_last(decoding, self._running))
+            rows = [row for row in ready if row.room] + decoding
+            if len(rows) < len(ready) + len(decoding):
+                logits[0] = logits[0][[i for i, row in enumerate(ready) if row.room]]
+            tokens = self._sample(rows, torch.cat(logits) if len(logits) > 1 else logits[0]) if rows else []
+        for row, token in zip(rows, tokens, strict=True):
+            if token is None:
+                row.finish_reason, row.fault = "cancelled", "its rules leave no token that may come next"
+            else:
+                row.take(token, self._text_of(token.id))
+            events.append(Event(row.id, token, self._leave(row) if row.finish_reason else None))
+        return events
+
+    def _admit(self) -> None:
+        while self._waiting and self._reader.slots.n_free:
+            row = self._waiting.pop(0)
+            self._running.append(row)
+            self._reader.admit(row)
+
+    def _forget(self) -> None:
+        """What was read is worth nothing any more."""
+        self._reader.slots.flush()
+        for row in self._running:
+            row.forget()
+
+    def _weights_stamp(self) -> int:
+        """Changes with the weights, where they are shared with a model that may train."""
+        if self.native is not None or self.precision != "float32":
+            return 0
+        return sum(each._version for each in self.model.parameters() if not each.is_inference())
+
+    def update_weights(self, model: Decoder, version: int) -> None:
+        """Go on with the weights of ``model``, of the same sizes; what was read with the old ones is read anew."""
+        if model.config != self.model.config:
+            raise FledgeError("the new weights are of a model with other sizes", fix="make an engine for it")
+        model = model.to(self.model.device)
+        self.model = self._reader.model = at_precision(model, self.precision)
+        if self.native is not None:
+            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
+        self.weights_version, self._stamp = version, self._weights_stamp()
+        self._forget()
 
     def logprobs(self, sequences: Sequence[Sequence[int]], progress: Progress | None = None) -> list[Array]:
         """log p (nats) of each token given those before it: float32 arrays of length ``len(sequence) - 1``.
@@ -96,55 +181,70 @@ class Engine:
         The last token is predicted and not read, so a sequence may be one token longer than the context; longer ones
         raise FledgeError.
         """
-        results: list[Array] = [np.zeros(0, dtype=np.float32) for _ in sequences]
-        lengths = [len(sequence) for sequence in sequences]
-        if max(lengths, default=0) > self.context_length + 1:
+        longest = max(map(len, sequences), default=0)
+        if longest > self.context_length + 1:
             raise FledgeError(
-                f"{max(lengths)} tokens are too many to score: the model reads {self.context_length}",
+                f"{longest} tokens are too many to score: the model reads {self.context_length}",
                 fix="score the text in windows",
             )
-        waiting = sorted((i for i, n in enumerate(lengths) if n > 1), key=lambda i: -lengths[i])
-        while waiting:
-            width = lengths[waiting[0]] - 1
-            n_rows = max(1, SCORED_TOKENS // width)
-            batch, waiting = waiting[:n_rows], waiting[n_rows:]
-            for i, scores in zip(batch, self._score([sequences[i] for i in batch], width), strict=True):
-                results[i] = scores
-            if progress is not None:
-                progress.update(len(batch))
-        return results
+        self._check_ids([index for ids in sequences for index in ids])
+        return scoring.logprobs(self.model, sequences, progress)
 
-    @torch.inference_mode()
-    def _score(self, sequences: Sequence[Sequence[int]], width: int) -> list[Array]:
-        device, lengths = self.model.device, [len(sequence) - 1 for sequence in sequences]
-        padded = np.zeros((len(sequences), width + 1), dtype=np.int64)
-        for row, sequence in enumerate(sequences):
-            padded[row, : len(sequence)] = sequence
-        tokens = torch.from_numpy(padded).to(device)
-        real = torch.arange(width, device=device) < torch.tensor(lengths, device=device)[:, None]
-        hidden_ND = self.model(tokens[:, :-1], output="hidden")[real]
-        target_N = tokens[:, 1:][real]
-        parts = []
-        for hidden, target in zip(
-            hidden_ND.split(max(1, SCORED_LOGITS // self.vocab_size)),
-            target_N.split(max(1, SCORED_LOGITS // self.vocab_size)),
-            strict=True,
-        ):
-            logits = self.model.lm_head(hidden).float()
-            parts.append(logits.gather(1, target[:, None]).squeeze(1) - logits.logsumexp(dim=-1))
-        return np.split(torch.cat(parts).cpu().numpy(), np.cumsum(lengths)[:-1])
+    def embed(self, sequences: Sequence[Sequence[int]]) -> list[Array]:
+        """The mean of the normalised last states of each sequence: float32 arrays (D,)."""
+        for ids in sequences:
+            self.check(GenerateRequest(ids))
+        return scoring.mean_states(self.model, sequences)
 
-    def _check(self, request: GenerateRequest) -> None:
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.model, self.max_batch, self.context_length, self.native)
+
+    def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token | None]:
+        if self._sampler is None or self._sampler.rows != rows:
+            self._sampler = Sampler(rows, self.vocab_size, self.model.device)
+        return self._sampler.sample(logits_BV)
+
+    def _leave(self, row: Row) -> Completion:
+        if not row.room:
+            row.finish_reason = "length"
+        if row in self._running:
+            self._running.remove(row)
+            self._reader.slots.free(row.slot)
+        else:
+            self._waiting.remove(row)
+        return row.completion(self.weights_version)
+
+    def _text_of(self, token: int) -> bytes:
+        if self.tokenizer is None or token in self.tokenizer.special_ids:
+            return b""
+        # a model may have more rows than its tokenizer has tokens
+        return self.tokenizer.token_bytes[token] if token < self.tokenizer.vocab_size else b""
+
+    def _matcher(self, request: GenerateRequest) -> Matcher | None:
+        if request.constraint is None:
+            return None
+        from fledge.infer.constraints import matcher
+
+        assert self.tokenizer is not None
+        return matcher(self.tokenizer, self.vocab_size, request.constraint, request.stop_ids)
+
+    def check(self, request: GenerateRequest) -> None:
         if len(request.ids) > self.context_length:
             raise FledgeError(
                 f"the prompt has {len(request.ids)} tokens and the model reads {self.context_length}",
                 fix="shorten the prompt",
             )
-        if max(request.ids) >= self.vocab_size or min(request.ids) < 0:
+        self._check_ids(request.ids)
+        for name in ("stop_ids", "forbidden_ids", "logit_bias"):
+            if any(not 0 <= index < self.vocab_size for index in getattr(request, name)):
+                raise FledgeError(f"{name} holds a token outside the vocabulary of {self.vocab_size}", where=name)
+        if (request.stop or request.constraint) and self.tokenizer is None:
+            raise FledgeError("stop texts and constraints need a tokenizer", fix="give the engine one")
+
+    def _check_ids(self, ids: Sequence[int]) -> None:
+        if len(ids) and not (min(ids) >= 0 and max(ids) < self.vocab_size):
             raise FledgeError(
                 f"the prompt holds a token outside the model's vocabulary of {self.vocab_size}",
                 fix="use the tokenizer that the model was trained with",
             )
-
-    def _room(self, request: GenerateRequest) -> int:
-        return min(request.max_tokens, self.context_length + 1 - len(request.ids))

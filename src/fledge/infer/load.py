@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 
+from fledge.infer.config import Precision
 from fledge.infer.engine import Engine
 from fledge.model.config import ModelConfig
 from fledge.model.config_json import read_config
@@ -45,7 +46,7 @@ def load_engine(
     context_length: int | None = None,
     device: torch.device | str = "cpu",
     max_batch: int = 64,
-    dtype: torch.dtype = torch.float32,
+    precision: Precision = "float32",
 ) -> tuple[Engine, Tokenizer, Kind]:
     """Load what ``path`` names; of a run, its assistant, or its base model where there is no assistant yet.
 
@@ -66,7 +67,14 @@ def load_engine(
     length = context_length or trained_length
     if length is None:
         raise FledgeError("the context length is not told", where=str(found.weights), fix="give one")
-    engine = Engine(model.to(device), context_length=length, max_batch=max_batch, dtype=dtype)
+    engine = Engine(
+        model.to(device),
+        context_length=length,
+        max_batch=max_batch,
+        precision=precision,
+        native=True,
+        tokenizer=tokenizer,
+    )
     return engine, tokenizer, found.kind
 
 

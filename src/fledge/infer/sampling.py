@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+RANKED = 512
+"""Tokens that are sorted for the cuts, where these need no more."""
+PICK_BLOCK = 256
 
 Array = np.ndarray[Any, Any]
 
@@ -16,8 +21,8 @@ def filtered_logprobs(
 ) -> Tensor:
     """Log-probabilities (B, V) of the distribution to sample from, -inf where a token is cut.
 
-    Temperature first, then top-k, then top-p, then min-p, each on what the one before left. Ties at the border of
-    top-k are all kept, so that a result never depends on the order of a sort. Temperatures must be positive.
+    Temperature first, then top-k, then top-p, then min-p, each on what the one before left. Ties at a border are all
+    kept, so that a result never depends on the order of a sort. Temperatures must be positive.
     """
     logprobs = torch.log_softmax(logits_BV.float() / temperature_B[:, None], dim=-1)
     vocab_size = logprobs.shape[-1]
@@ -25,33 +30,39 @@ def filtered_logprobs(
     cuts_p = top_p_B < 1
     if not bool((cuts_k | cuts_p | (min_p_B > 0)).any()):
         return logprobs
-    keep = torch.ones_like(logprobs, dtype=torch.bool)
+    # A ratio to the likeliest is the same before and after the other cuts, which never drop the likeliest.
+    border = logprobs.amax(dim=-1) + min_p_B.log()
     if bool((cuts_k | cuts_p).any()):
-        ranked = _descending(logprobs)
-        if bool(cuts_k.any()):
-            last = torch.where(cuts_k, top_k_B - 1, vocab_size - 1)
-            border = ranked.gather(1, last[:, None])
-            keep &= (logprobs >= border) | ~cuts_k[:, None]
-            ranked = ranked.masked_fill((ranked < border) & cuts_k[:, None], float("-inf"))
-        if bool(cuts_p.any()):
-            probability = ranked.softmax(dim=-1)
-            before = probability.cumsum(dim=-1, dtype=torch.float64) - probability
-            n_kept = (before < top_p_B[:, None]).sum(dim=-1).clamp_min(1)
-            border = ranked.gather(1, n_kept[:, None] - 1)
-            keep &= (logprobs >= border) | ~cuts_p[:, None]
-    if bool((min_p_B > 0).any()):
-        # A ratio to the likeliest is the same before and after the other cuts, which never drop the likeliest.
-        keep &= logprobs >= logprobs.amax(dim=-1, keepdim=True) + min_p_B[:, None].log()
-    return torch.log_softmax(logprobs.masked_fill(~keep, float("-inf")), dim=-1)
+        ranked = _ranked(logprobs, cuts_k, top_k_B, cuts_p, top_p_B)
+        last = torch.where(cuts_k, top_k_B - 1, vocab_size - 1).clamp_max(ranked.shape[1] - 1)
+        border_k = ranked.gather(1, last[:, None]).squeeze(1)
+        border = torch.where(cuts_k, torch.maximum(border, border_k), border)
+        probability = ranked.double().exp().masked_fill((ranked < border_k[:, None]) & cuts_k[:, None], 0.0)
+        total = torch.where(cuts_k, probability.sum(dim=-1), 1.0)
+        before = probability.cumsum(dim=-1) - probability
+        n_kept = (before < (top_p_B.double() * total)[:, None]).sum(dim=-1).clamp_min(1)
+        border_p = ranked.gather(1, n_kept[:, None] - 1).squeeze(1)
+        border = torch.where(cuts_p, torch.maximum(border, border_p), border)
+    kept = torch.where(logprobs >= border[:, None], logprobs, float("-inf"))
+    return kept - kept.logsumexp(dim=-1, keepdim=True)
 
 
 def pick(logprobs_BV: Tensor, uniform_B: Tensor) -> Tensor:
-    """Token (B,) at which the cumulated probability passes ``uniform_B`` (float64), by inversion in float64."""
-    cumulated = logprobs_BV.exp().cumsum(dim=-1, dtype=torch.float64)
-    total = cumulated[:, -1:]
+    """Token (B,) at which the cumulated probability passes ``uniform_B`` (float64), by inversion in float64.
+
+    First the block of tokens is found, then the token in it, so that not everything is cumulated.
+    """
+    vocab_size = logprobs_BV.shape[1]
+    probability = F.pad(logprobs_BV.exp(), (0, -vocab_size % PICK_BLOCK)).view(len(logprobs_BV), -1, PICK_BLOCK)
+    blocks = probability.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    target = uniform_B[:, None] * blocks[:, -1:]
     # Strictly below the total: the first sum beyond it then belongs to a token that has some probability.
-    target = torch.minimum(uniform_B[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cumulated, target, right=True).squeeze(1)
+    target = torch.minimum(target, torch.nextafter(blocks[:, -1:], torch.zeros_like(target)))
+    block = torch.searchsorted(blocks, target, right=True)
+    within = probability.gather(1, block[:, :, None].expand(-1, 1, PICK_BLOCK)).squeeze(1).double().cumsum(dim=-1)
+    rest = target - (blocks - probability.sum(dim=-1, dtype=torch.float64)).gather(1, block)
+    rest = torch.minimum(rest, torch.nextafter(within[:, -1:], torch.zeros_like(rest)))
+    return (block * PICK_BLOCK + torch.searchsorted(within, rest, right=True)).squeeze(1)
 
 
 def uniforms(seed_B: Array, position_B: Array) -> Array:
@@ -64,10 +75,31 @@ def uniforms(seed_B: Array, position_B: Array) -> Array:
     return (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def _descending(values_BV: Tensor) -> Tensor:
-    if values_BV.device.type == "cpu":  # numpy's sort without indices is several times faster than torch's
-        return torch.from_numpy(-np.sort(-values_BV.numpy(), axis=-1))
-    return values_BV.sort(dim=-1, descending=True).values
+def _ranked(logprobs: Tensor, cuts_k: Tensor, top_k_B: Tensor, cuts_p: Tensor, top_p_B: Tensor) -> Tensor:
+    """The greatest values of each row in descending order: as many as the cuts of top-k and top-p must see."""
+    vocab_size = logprobs.shape[1]
+    if vocab_size > 2 * RANKED:
+        ranked = _greatest(logprobs, RANKED)
+        # what lies beyond the last of these belongs to no row's cut, nor to a tie at its border
+        enough_k = (top_k_B <= RANKED) & (
+            ranked.gather(1, (top_k_B - 1).clamp(0, RANKED - 1)[:, None])[:, 0] > ranked[:, -1]
+        )
+        mass = ranked[:, :-1].double().exp().sum(dim=-1)
+        enough = torch.where(cuts_k, enough_k, ~cuts_p | (mass > top_p_B.double() + 1e-6))
+        if bool(enough.all()):
+            return ranked
+    return _greatest(logprobs, vocab_size)
+
+
+def _greatest(values_BV: Tensor, n: int) -> Tensor:
+    """The ``n`` greatest of each row, in descending order."""
+    if values_BV.device.type != "cpu":
+        return values_BV.topk(n, dim=-1).values
+    # numpy's partition and sort without indices are several times faster than torch's
+    values = -values_BV.numpy()
+    if n < values.shape[1]:
+        values = np.partition(values, n - 1, axis=-1)[:, :n]
+    return torch.from_numpy(-np.sort(values, axis=-1))
 
 
 def _mix(value: Array) -> Array:

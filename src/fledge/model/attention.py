@@ -12,7 +12,7 @@ from fledge.model.blocked import MIN_BLOCK, attend_blocked
 from fledge.model.cache import KVCache
 from fledge.model.config import VALUE_GATE_WIDTH, ModelConfig
 from fledge.model.hooks import Hooks, tap
-from fledge.model.linear import Linear, joined
+from fledge.model.linear import Linear, joined, table
 from fledge.model.norm import RMSNorm
 from fledge.model.rope import rotate
 
@@ -89,7 +89,7 @@ class Attention(nn.Module):
         self.o_proj = Linear(width, config.d_model, config.attention_bias == "all")
         self.q_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(config.head_dim, config.norm_eps) if config.qk_norm else nn.Identity()
-        self.value_embed = nn.Embedding(config.vocab_size, kv_width) if config.has_value_embedding(layer) else None
+        self.value_embed = table(config.vocab_size, kv_width) if config.has_value_embedding(layer) else None
         if self.value_embed is not None:
             self.value_gate = Linear(min(VALUE_GATE_WIDTH, config.d_model), config.n_kv_heads)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -26,27 +30,44 @@ class KVCache:
         device: torch.device | str = "cpu",
     ) -> None:
         shape = (config.n_layers, rows, config.n_kv_heads, capacity, config.head_dim)
+        # zeros, because what is masked is still multiplied by 0; a CPU gives them pages only once they are written
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
-        self._row = torch.arange(rows, device=device)[:, None]
+        self._write: Tensor = torch.arange(rows, device=device)[:, None]
+        self._read: slice | Tensor = slice(0, rows)
 
     @property
     def rows(self) -> int:
-        return self.keys.shape[1]
+        return len(self._write)
 
     @property
     def capacity(self) -> int:
         return self.keys.shape[3]
 
+    def of(self, rows: Sequence[int]) -> KVCache:
+        """These rows in this order, in the same memory; rows that follow each other are read without a copy."""
+        part = copy.copy(self)
+        device = self.keys.device
+        part._write = torch.tensor(list(rows), device=device)[:, None]
+        follow = all(b == a + 1 for a, b in itertools.pairwise(rows))
+        part._read = slice(rows[0], rows[-1] + 1) if follow else part._write[:, 0]
+        return part
+
     def write(self, layer: int, k: Tensor, v: Tensor, position_BT: Tensor, limit: int) -> tuple[Tensor, Tensor]:
         """Store ``k``, ``v`` (B, n_kv, T, d) at ``position_BT``; return the first ``limit`` positions of every row."""
         # Indices around a slice put the indexed dimensions first: (B, T, n_kv, d).
-        self.keys[layer][self._row, :, position_BT] = k.transpose(1, 2)
-        self.values[layer][self._row, :, position_BT] = v.transpose(1, 2)
-        return self.keys[layer][:, :, :limit], self.values[layer][:, :, :limit]
+        self.keys[layer][self._write, :, position_BT] = k.transpose(1, 2)
+        self.values[layer][self._write, :, position_BT] = v.transpose(1, 2)
+        return self.keys[layer][:, :, :limit][self._read], self.values[layer][:, :, :limit][self._read]
 
-    def select(self, rows: Tensor) -> None:
-        """Keep the rows at these indices, in this order; an index may repeat (a shared prompt read once)."""
-        self.keys = self.keys[:, rows]
-        self.values = self.values[:, rows]
-        self._row = torch.arange(len(rows), device=self.keys.device)[:, None]
+    @torch.inference_mode()
+    def copy_row(self, source: int, target: int, start: int, stop: int) -> None:
+        """Copy what ``source`` holds at positions ``start:stop`` to the same positions of ``target``."""
+        for stored in (self.keys, self.values):
+            stored[:, target, :, start:stop] = stored[:, source, :, start:stop]
+
+    @torch.inference_mode()
+    def clear_row(self, row: int) -> None:
+        """Zeros, because what is masked is still multiplied by 0: what is no number would stay so."""
+        self.keys[:, row] = 0
+        self.values[:, row] = 0

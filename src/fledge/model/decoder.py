@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from fledge.model.attention import Attention, Kernel, Stored, additive, cache_mask, causal_mask, document_mask
 from fledge.model.cache import KVCache
 from fledge.model.config import ModelConfig
-from fledge.model.experts import MixtureOfExperts
 from fledge.model.hooks import Hooks, check_hooks, tap
-from fledge.model.linear import Linear
+from fledge.model.linear import Linear, table
 from fledge.model.mlp import PlainMLP, SwiGLU
 from fledge.model.norm import make_norm
 from fledge.model.rope import rope_angles
+
+if TYPE_CHECKING:
+    from fledge.model.experts import MixtureOfExperts
 
 
 class Block(nn.Module):
@@ -28,8 +30,12 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.self_attn = Attention(config, layer)
+        self.has_experts = config.n_experts > 0
         self.mlp: MixtureOfExperts | SwiGLU | PlainMLP
-        if config.n_experts:
+        if self.has_experts:
+            # here, because it loads the compiler: most of a second, also for a model that has none
+            from fledge.model.experts import MixtureOfExperts
+
             self.mlp = MixtureOfExperts(config)
         else:
             self.mlp = SwiGLU(config) if config.mlp == "swiglu" else PlainMLP(config)
@@ -61,7 +67,7 @@ class Block(nn.Module):
         x = x + self.self_attn(h, angles, mask, kernel, stored=stored, hooks=hooks, prefix=prefix, tokens_BT=tokens_BT)
         h = tap(hooks, prefix + "mlp.in", self.post_attention_layernorm(x))
         balance: Tensor | None = None
-        if isinstance(self.mlp, MixtureOfExperts):
+        if self.has_experts:
             y, balance = self.mlp(h, hooks, prefix, balanced=balanced)
         else:
             y = self.mlp(h, hooks, prefix)
@@ -73,9 +79,9 @@ class Body(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.embed_tokens = table(config.vocab_size, config.d_model)
         if config.position == "learned":
-            self.embed_positions = nn.Embedding(config.max_positions, config.d_model)
+            self.embed_positions = table(config.max_positions, config.d_model)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.n_layers))
         self.norm = make_norm(config)
         if config.residual_lambdas:
@@ -97,11 +103,15 @@ class Decoder(nn.Module):
         self.kernel: Kernel = "sdpa"
         self.model = Body(config)
         self.lm_head = Linear(config.d_model, config.vocab_size)
-        if config.tie_embeddings:
+        self.tie()
+        self.initialise(seed)
+
+    def tie(self) -> None:
+        """Make the head's matrix the table of embeddings, where the model has one for both."""
+        if self.config.tie_embeddings:
             shared = self.model.embed_tokens.weight
             assert isinstance(shared, nn.Parameter)
             self.lm_head.weight = shared
-        self.initialise(seed)
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
@@ -112,6 +122,8 @@ class Decoder(nn.Module):
         that every block begins as the identity (arXiv 1901.09321); the head is small, for a first loss of ln V.
         Learned positions begin with half of the embeddings' deviation, gates at their middle, biases at zero.
         """
+        if self.device.type == "meta":
+            return
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 1:
@@ -178,7 +190,7 @@ class Decoder(nn.Module):
         if self.kernel == "products":
             assert mask is not None
             mask = additive(mask, self.compute_dtype)
-        angles = self._angles(position_BT)
+        angles = self.angles(position_BT, self.compute_dtype)
         x = F.embedding(tokens_BT, self.model.embed_tokens.weight)
         if self.config.position == "learned":
             x = x + F.embedding(position_BT, self.model.embed_positions.weight)
@@ -216,8 +228,9 @@ class Decoder(nn.Module):
         cap = self.config.logit_softcap
         return cap * torch.tanh(logits / cap) if cap else logits
 
-    def _angles(self, position_BT: Tensor) -> tuple[Tensor, Tensor] | None:
+    def angles(self, position_BT: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+        """Cosines and sines of rotary positions, each (B, 1, T, head_dim / 2); None where positions are learned."""
         c = self.config
         if c.position == "learned":
             return None
-        return rope_angles(position_BT, c.head_dim, c.rope_theta, self.compute_dtype, c.rope_scaling)
+        return rope_angles(position_BT, c.head_dim, c.rope_theta, dtype, c.rope_scaling)

@@ -19,6 +19,11 @@ class Linear(nn.Module):
         return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
 
 
+def table(n: int, width: int) -> nn.Embedding:
+    """Embeddings (n, width) whose values are still to be drawn or read: torch's own would draw some first."""
+    return nn.Embedding.from_pretrained(torch.empty(n, width), freeze=False)
+
+
 def joined(x: Tensor, *maps: nn.Module) -> tuple[Tensor, ...]:
     """The outputs of several maps of one input by a single product, which is faster than several small ones.
 

@@ -121,8 +121,10 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
         model.load_state_dict(tensors)
 
 
-def check_weights(config: ModelConfig, tensors: Mapping[str, Tensor], where: str) -> None:
-    """What :func:`load_weights` checks, without memory for the model: its sizes may be anybody's."""
+def check_weights(config: ModelConfig, tensors: Mapping[str, Tensor], where: str) -> Decoder:
+    """What :func:`load_weights` checks, without memory for the model: its sizes may be anybody's.
+
+    Returns it as it is then, on the meta device."""
     at_least = config.n_layers * max(1, config.n_experts)
     if at_least > len(tensors):
         raise FledgeError(
@@ -132,6 +134,7 @@ def check_weights(config: ModelConfig, tensors: Mapping[str, Tensor], where: str
     with torch.device("meta"):
         model = Decoder(config)
     load_weights(model, tensors, where)
+    return model
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -145,7 +148,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def read_decoder_file(config: ModelConfig, path: Path) -> Decoder:
     """A decoder of this shape with the weights of a safetensors file, in float32 on the CPU."""
     tensors = own_names(read_tensors(path))
-    check_weights(config, tensors, str(path))
-    model = Decoder(config)
-    load_weights(model, tensors, str(path))
+    model = check_weights(config, tensors, str(path))
+    if config.tie_embeddings:
+        tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
+    model.load_state_dict({name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}, assign=True)
+    model.tie()
     return model

@@ -21,15 +21,14 @@ def run(context: StageContext) -> dict[str, Any]:
     """Texts, multiple choice and minimal pairs are scored by the base model, for tuning changes what it expects of
     plain text; tasks that talk are for the assistant. Without one, the base model does all that it can.
     """
-    import torch
-
     from fledge.evals.stage import run_eval
+    from fledge.infer.config import Precision
     from fledge.infer.load import load_engine
     from fledge.train.hardware import choose_device
 
     config: EvalConfig = context.settings
     device = choose_device("auto")
-    dtype = torch.bfloat16 if config.precision == "bf16" else torch.float32
+    precision: Precision = "bfloat16" if config.precision == "bf16" else "float32"
     heldout = heldout_directories(context.upstream)
     train_shards: list[Path] = []
     if "tokens" in context.upstream:
@@ -44,7 +43,9 @@ def run(context: StageContext) -> dict[str, Any]:
         ):
             if stage is None:
                 continue
-            engine, tokenizer, _ = load_engine(stage / "model", device=device, dtype=dtype, max_batch=config.max_batch)
+            engine, tokenizer, _ = load_engine(
+                stage / "model", device=device, precision=precision, max_batch=config.max_batch
+            )
             tasks = world_tasks(context.settings_of) if asked.tasks and assistant else []
             out = context.out / name if name else context.out
             summaries[name] = run_eval(asked, engine, tokenizer, tasks, texts, train_shards, out, events)

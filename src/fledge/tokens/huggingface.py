@@ -18,7 +18,7 @@ def tokenizer_json(vocabulary: Vocabulary, *, with_special: bool = True) -> dict
     alphabet = byte_alphabet()
 
     def written(token: bytes) -> str:
-        return "".join([alphabet[byte] for byte in token])
+        return token.decode("latin-1").translate(alphabet)
 
     ordered = sorted(vocabulary.ranks, key=vocabulary.ranks.__getitem__)
     added = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,9 +125,10 @@ def load_sentencepiece(path: Path) -> Tokenizer:
 
 def load_tokenizer_json(path: Path) -> Tokenizer:
     """A ``tokenizer.json``: our own goes through the fast encoder, any other through ``tokenizers`` itself."""
-    content = read_json(path)
-    _check_added(content, path)
-    own = _own(content)
+    with _without_collection():
+        content = read_json(path)
+        _check_added(content, path)
+        own = _own(content)
     if own is not None:
         return Tokenizer(own)
     named = _named_roles(path.with_name("tokenizer_config.json"))
@@ -140,6 +143,20 @@ def load_tokenizer_json(path: Path) -> Tokenizer:
         raise FledgeError(f"tokenizers cannot read it ({error})", where=str(path)) from None
     vocabulary, template = with_template(_foreign(content, inner, path), path.with_name(TEMPLATE_NAME))
     return Tokenizer(vocabulary, TokenizersEncoder(inner, vocabulary), template)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """The collector of garbage would look through a vocabulary's hundred thousands of small objects while it is read,
+    which takes several times as long as reading it.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def with_template(vocabulary: Vocabulary, path: Path) -> tuple[Vocabulary, Template | None]:
@@ -185,11 +202,11 @@ def _own(content: Mapping[str, Any]) -> Vocabulary | None:
     vocab = content["model"].get("vocab")
     if tuple(added) != SPECIALS or not isinstance(vocab, dict):
         return None
-    byte_of = {character: byte for byte, character in byte_alphabet().items()}
+    byte_of = {ord(character): byte for byte, character in byte_alphabet().items()}
     try:
-        tokens = [bytes([byte_of[c] for c in token]) for token in sorted(vocab, key=vocab.__getitem__)]
+        tokens = [token.translate(byte_of).encode("latin-1") for token in sorted(vocab, key=vocab.__getitem__)]
         vocabulary = trained(tokens)
-    except (KeyError, AssertionError):
+    except (UnicodeEncodeError, AssertionError):
         return None
     return vocabulary if tokenizer_json(vocabulary) == content else None
 

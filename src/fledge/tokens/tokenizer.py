@@ -83,6 +83,10 @@ class Tokenizer:
         return lengths
 
     @cached_property
+    def special_ids(self) -> frozenset[int]:
+        return frozenset(self.special.values())
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the ids."""
         return self.vocabulary.fingerprint()

@@ -94,9 +94,9 @@ def merge_pairs(ranks: Mapping[bytes, int]) -> list[tuple[bytes, bytes]]:
     """
     pairs: list[tuple[bytes, bytes]] = []
     for token in sorted(ranks, key=ranks.__getitem__):
-        cuts = [(token[:at], token[at:]) for at in range(1, len(token))]
-        known = [cut for cut in cuts if cut[0] in ranks and cut[1] in ranks]
-        pairs += sorted(known, key=lambda cut: (ranks[cut[0]], ranks[cut[1]]))
+        places = range(1, len(token))
+        known = [(token[:at], token[at:]) for at in places if token[:at] in ranks and token[at:] in ranks]
+        pairs += sorted(known, key=lambda cut: (ranks[cut[0]], ranks[cut[1]])) if len(known) > 1 else known
     return pairs
 
 

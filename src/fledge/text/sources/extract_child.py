@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from fledge.text.sources.frames import read_frame, write_frame
@@ -37,11 +38,12 @@ def _limit_memory(n_bytes: int) -> None:
 
 def _is_memory_short(limit_bytes: int) -> bool:
     """Whether half of the memory was ever in use. libxml2 out of memory looks like an empty page, not like an error."""
-    if sys.platform != "linux":  # only there is the limit kept, and the unit kB
+    if sys.platform != "linux":  # only there is the limit kept
         return False
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > limit_bytes / 2
+    # of this program alone: what getrusage tells, it takes over from the process that started it
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return peak is not None and int(peak[1]) * 1024 > limit_bytes / 2
 
 
 def decode_html(data: bytes, encoding: str) -> str:

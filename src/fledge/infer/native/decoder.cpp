@@ -1,0 +1,319 @@
+// What of a decoder's work on a CPU is not a product of large matrices: decoder.py packs the weights and calls this.
+//
+// step() takes one token of each row through all layers. Reading the weights is what it waits for: they lie in blocks
+// of 16 outputs in the order in which they are used, each is read once for all rows, and the threads meet only where
+// one needs what another computed. normalise(), attend_chunks() and activate() are what lies between the products of
+// a longer text. Which thread computes a value never changes it.
+
+#include <cstdint>
+
+#include "attention.h"
+#include "team.h"
+
+enum Mlp : int32_t { SWIGLU = 0, RELU2 = 1, GELU = 2 };
+
+extern "C" {
+
+struct Norm {
+    const float* weight;
+    const float* bias;  // null: RMS norm
+};
+
+struct Heads {
+    int32_t n_heads, n_kv_heads, head_dim, window;
+    float eps;
+};
+
+// up: with SWIGLU blocks of gate and up in turn.
+struct Layer {
+    Norm before_attention, before_mlp;
+    const float *q_norm, *k_norm;  // or null
+    Linear qkv, out, up, down;
+};
+
+struct Model {
+    int32_t type, mlp, n_layers, d_model, d_ff;
+    Heads heads;
+    Norm norm;
+    Linear head;
+    const Layer* layers;
+};
+
+struct Cache {
+    void *keys, *values;                              // float32 or bfloat16, head_dim contiguous
+    int64_t by_layer, by_slot, by_head, by_position;  // strides, in elements
+};
+
+struct Angles {
+    const float *cosine, *sine;  // (positions, head_dim / 2), or null
+};
+
+struct Step {
+    int32_t rows;
+    float* x;  // (rows, d_model): the embedded tokens; overwritten
+    Angles angles;
+    const int64_t *slot, *position;  // (rows)
+    Cache cache;
+    float* logits;  // (rows, head.n)
+};
+
+// `count` tokens from row `row` on, at the positions from `start` on of one slot.
+struct Chunk {
+    int64_t slot, start, row, count;
+};
+}
+
+namespace {
+
+template <class Kept>
+void normalise_row(const Norm& norm, const float* x, int d, float eps, Kept* out) {
+    float mean = 0;
+    Vec total{}, squares{};
+    if (norm.bias) {
+        for (int i = 0; i < d; i += LANES) total += widen(x + i, d - i);
+        mean = sum(total) / float(d);
+    }
+    for (int i = 0; i < d; i += LANES) {
+        Vec v = widen(x + i, d - i) - splat(mean);
+        if (i + LANES > d)
+            for (int j = d - i; j < LANES; j++) v[j] = 0;
+        squares += v * v;
+    }
+    const float scale = 1.0f / std::sqrt(sum(squares) / float(d) + eps);
+    for (int i = 0; i < d; i += LANES) {
+        Vec y = (widen(x + i, d - i) - splat(mean)) * scale * widen(norm.weight + i, d - i);
+        if (norm.bias) y += widen(norm.bias + i, d - i);
+        narrow(out + i, y, d - i);
+    }
+}
+
+struct Turn {  // at one position
+    const float *cosine, *sine;
+    Turn(const Angles& angles, int64_t position, int head_dim)
+        : cosine(angles.cosine ? angles.cosine + position * head_dim / 2 : nullptr),
+          sine(angles.cosine ? angles.sine + position * head_dim / 2 : nullptr) {}
+};
+
+template <int TYPE>
+void step_as(const Model& model, const Step& s, Team& team) {
+    typedef std::conditional_t<TYPE == FLOAT32, float, uint16_t> Kept;  // keys and values
+    const Heads heads = model.heads;
+    const int rows = s.rows, d = model.d_model, head_dim = heads.head_dim, group = heads.n_heads / heads.n_kv_heads;
+    const int n_q = heads.n_heads * head_dim, n_kv = heads.n_kv_heads * head_dim, n_qkv = model.layers[0].qkv.n;
+    std::vector<float> qkv(size_t(rows) * n_qkv);
+    Inputs<TYPE> mixed(rows, n_q), hidden(rows, model.d_ff);
+    Phases phases(model.n_layers * 5 + 1);
+    const int64_t longest = *std::max_element(s.position, s.position + rows) + 1;
+
+    team.run([&] {
+        Inputs<TYPE> h(rows, d);
+        std::vector<float> scores(longest + LANES), vector(head_dim);
+        Phases::Walk walk(phases);
+        auto normalised = [&](const Norm& norm) {
+            for (int row = 0; row < rows; row++) normalise_row(norm, s.x + int64_t(row) * d, d, heads.eps, h.row(row));
+        };
+        auto linear = [&](const Linear& map, const Inputs<TYPE>& x, const auto& take) {
+            const int blocks = map.n / LANES, share = std::max(4, (blocks / (team.size() * 6) + 3) / 4 * 4);
+            walk.share(blocks, share, [&](int from, int to) { product<TYPE>(map, from, to, x, rows, take); });
+        };
+        auto added = [&](int block, int row, Vec a, const Vec* b) {
+            auto add = [&](int at, Vec v) {
+                float* x = s.x + int64_t(row) * d + at;
+                if (at < d) narrow(x, widen(x, d - at) + v, d - at);
+            };
+            add(block * LANES, a);
+            if (b) add((block + 1) * LANES, *b);
+        };
+
+        for (int number = 0; number < model.n_layers; number++) {
+            const Layer& layer = model.layers[number];
+            normalised(layer.before_attention);
+            linear(layer.qkv, h, [&](int block, int row, Vec a, const Vec* b) {
+                float* out = qkv.data() + int64_t(row) * n_qkv + block * LANES;
+                store(out, a);
+                if (b) store(out + LANES, *b);
+            });
+            team.meet();
+            walk.share(rows * heads.n_kv_heads, 1, [&](int at, int) {
+                const int row = at / heads.n_kv_heads, kv = at % heads.n_kv_heads;
+                const float* of_row = qkv.data() + int64_t(row) * n_qkv;
+                const Turn angle(s.angles, s.position[row], head_dim);
+                const int64_t place = number * s.cache.by_layer + s.slot[row] * s.cache.by_slot + kv * s.cache.by_head;
+                const int64_t now = s.position[row], stride = s.cache.by_position;
+                Kept *keys = static_cast<Kept*>(s.cache.keys) + place, *values = static_cast<Kept*>(s.cache.values) + place;
+                turn(of_row + n_q + kv * head_dim, layer.k_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
+                copy(vector.data(), keys + now * stride, head_dim);
+                copy(of_row + n_q + n_kv + kv * head_dim, values + now * stride, head_dim);
+                const int64_t from = heads.window ? std::max<int64_t>(0, now + 1 - heads.window) : 0;
+                for (int head = kv * group; head < (kv + 1) * group; head++) {
+                    turn(of_row + head * head_dim, layer.q_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
+                    for (auto& each : vector) each /= std::sqrt(float(head_dim));
+                    attend(vector.data(), keys, values, stride, from, now + 1, head_dim, scores.data(), vector.data());
+                    copy(vector.data(), mixed.row(row) + head * head_dim, head_dim);
+                }
+            });
+            team.meet();
+            linear(layer.out, mixed, added);
+            team.meet();
+            normalised(layer.before_mlp);
+            linear(layer.up, h, [&](int block, int row, Vec a, const Vec* b) {
+                auto give = [&](int of_block, Vec v) {
+                    const int at = of_block * LANES;
+                    if (at < model.d_ff) narrow(hidden.row(row) + at, v, model.d_ff - at);
+                };
+                if (model.mlp == SWIGLU) return give(block / 2, silu(a) * *b);
+                auto bent = [&](Vec v) { return model.mlp == GELU ? gelu(v) : relu2(v); };
+                give(block, bent(a));
+                if (b) give(block + 1, bent(*b));
+            });
+            team.meet();
+            linear(layer.down, hidden, added);
+            team.meet();
+        }
+        normalised(model.norm);
+        linear(model.head, h, [&](int block, int row, Vec a, const Vec* b) {
+            float* out = s.logits + int64_t(row) * model.head.n + block * LANES;
+            store(out, a);
+            if (b) store(out + LANES, *b);
+        });
+    });
+}
+
+template <int TYPE>
+void attend_chunks_as(const Heads& heads, const float* q_norm, const float* k_norm, const Angles& angles,
+                      const Cache& cache, int64_t number, const Chunk* chunks, int n_chunks, const void* qkv_of_rows,
+                      void* mixed, Team& team) {
+    typedef typename PackedHead<TYPE>::Kept Kept;
+    constexpr int QUERIES = 4 * MOST_ROWS;  // of a share
+    const int head_dim = heads.head_dim, n_kv = heads.n_kv_heads, group = heads.n_heads / n_kv;
+    const int n_q = heads.n_heads * head_dim, n_qkv = n_q + 2 * n_kv * head_dim;
+    const Kept* qkv = static_cast<const Kept*>(qkv_of_rows);
+    std::vector<PackedHead<TYPE>> packed(size_t(n_chunks) * n_kv);
+    std::vector<Chunk> shares;
+    int64_t longest = 0;
+    for (int i = 0; i < n_chunks; i++) {
+        longest = std::max(longest, chunks[i].start + chunks[i].count);
+        for (int64_t at = 0; at < chunks[i].count; at += QUERIES)
+            shares.push_back({i, chunks[i].start + at, chunks[i].row + at, std::min<int64_t>(QUERIES, chunks[i].count - at)});
+    }
+    Phases phases(2);
+
+    team.run([&] {
+        Phases::Walk walk(phases);
+        std::vector<float> vector(head_dim);
+        walk.share(n_chunks * n_kv, 1, [&](int at, int) {
+            const Chunk& chunk = chunks[at / n_kv];
+            const int kv = at % n_kv;
+            const int64_t place = number * cache.by_layer + chunk.slot * cache.by_slot + kv * cache.by_head;
+            Kept *keys = static_cast<Kept*>(cache.keys) + place, *values = static_cast<Kept*>(cache.values) + place;
+            for (int64_t i = 0; i < chunk.count; i++) {
+                const Kept* of_row = qkv + (chunk.row + i) * n_qkv + n_q + kv * head_dim;
+                const Turn angle(angles, chunk.start + i, head_dim);
+                const int64_t to = (chunk.start + i) * cache.by_position;
+                turn(of_row, k_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
+                copy(vector.data(), keys + to, head_dim);
+                copy(of_row + n_kv * head_dim, values + to, head_dim);
+            }
+            packed[at].pack(keys, values, cache.by_position, chunk.start + chunk.count, head_dim);
+        });
+        team.meet();
+        const int64_t padded = (longest + 2 * LANES) / (2 * LANES) * (2 * LANES);
+        std::vector<float> scores(MOST_ROWS * padded);
+        Inputs<TYPE> queries(QUERIES, head_dim), weights(MOST_ROWS, int(padded));
+        walk.share(int(shares.size()) * heads.n_heads, 1, [&](int at, int) {
+            const Chunk& share = shares[at / heads.n_heads];
+            const int head = at % heads.n_heads;
+            for (int64_t i = 0; i < share.count; i++) {
+                const Turn angle(angles, share.start + i, head_dim);
+                const Kept* q = qkv + (share.row + i) * n_qkv + head * head_dim;
+                turn(q, q_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
+                for (auto& each : vector) each /= std::sqrt(float(head_dim));
+                copy(vector.data(), queries.row(int(i)), head_dim);
+            }
+            const PackedHead<TYPE>& of_head = packed[share.slot * n_kv + head / group];
+            by_rows(int(share.count), [&](int first, auto n) {
+                attend_rows<TYPE, n>(of_head, queries.row(first), queries.stride, share.start + first, heads.window,
+                                     head_dim, scores, weights, [&](int m, int i, Vec v) {
+                    narrow(static_cast<Kept*>(mixed) + (share.row + first + m) * n_q + head * head_dim + i, v);
+                });
+            });
+        });
+    });
+}
+
+// work(from, to) over rows, on all threads.
+template <class Work>
+void over_rows(int rows, Team& team, const Work& work) {
+    Phases phases(1);
+    team.run([&] { Phases::Walk(phases).share(rows, std::max(1, rows / (team.size() * 4)), work); });
+}
+
+template <class Kept>
+void normalise_as(float* x, const Kept* addend, const Norm& norm, float eps, int rows, int d, Kept* out, Team& team) {
+    over_rows(rows, team, [&](int from, int to) {
+        for (int64_t row = from; row < to; row++) {
+            float* of_row = x + row * d;
+            if (addend)
+                for (int i = 0; i < d; i += LANES)
+                    narrow(of_row + i, widen(of_row + i, d - i) + widen(addend + row * d + i, d - i), d - i);
+            normalise_row(norm, of_row, d, eps, out + row * d);
+        }
+    });
+}
+
+template <class Kept>
+void activate_as(int mlp, const Kept* up, int rows, int d_ff, Kept* out, Team& team) {
+    over_rows(rows, team, [&](int from, int to) {
+        for (int64_t row = from; row < to; row++) {
+            const Kept* of_row = up + row * d_ff * (mlp == SWIGLU ? 2 : 1);
+            for (int i = 0; i < d_ff; i += LANES) {
+                Vec v = widen(of_row + i, d_ff - i);
+                v = mlp == SWIGLU ? silu(v) * widen(of_row + d_ff + i, d_ff - i) : mlp == GELU ? gelu(v) : relu2(v);
+                narrow(out + row * d_ff + i, v, d_ff - i);
+            }
+        }
+    });
+}
+
+Team& of(void* threads) { return *static_cast<Team*>(threads); }
+
+}  // namespace
+
+extern "C" {
+
+void* team(int32_t n_threads) { return new Team(n_threads); }
+
+void step(const Model* model, const Step* s, void* threads) {
+    switch (model->type) {
+        case FLOAT32: return step_as<FLOAT32>(*model, *s, of(threads));
+        case BFLOAT16: return step_as<BFLOAT16>(*model, *s, of(threads));
+        case INT8: return step_as<INT8>(*model, *s, of(threads));
+    }
+}
+
+// In the functions below `type` FLOAT32 means float32 arrays, all others bfloat16.
+
+// x (rows, d) += addend, or nothing where that is null; out = its norm.
+void normalise(int32_t type, float* x, const void* addend, const Norm* norm, float eps, int32_t rows, int32_t d, void* out,
+               void* threads) {
+    if (type == FLOAT32)
+        return normalise_as(x, static_cast<const float*>(addend), *norm, eps, rows, d, static_cast<float*>(out), of(threads));
+    normalise_as(x, static_cast<const uint16_t*>(addend), *norm, eps, rows, d, static_cast<uint16_t*>(out), of(threads));
+}
+
+// qkv (rows, n): queries, keys and values of all heads side by side. Keys and values go into layer `number` of the
+// cache; mixed (rows, n_heads · head_dim) is what each token gathers.
+void attend_chunks(int32_t type, const Heads* heads, const float* q_norm, const float* k_norm, const Angles* angles,
+                   const Cache* cache, int64_t number, const Chunk* chunks, int32_t n_chunks, const void* qkv, void* mixed,
+                   void* threads) {
+    auto work = type == FLOAT32 ? attend_chunks_as<FLOAT32> : attend_chunks_as<BFLOAT16>;
+    work(*heads, q_norm, k_norm, *angles, *cache, number, chunks, n_chunks, qkv, mixed, of(threads));
+}
+
+// up (rows, d_ff), with SWIGLU (rows, 2 · d_ff): gates, then what they multiply; out (rows, d_ff).
+void activate(int32_t type, int32_t mlp, const void* up, int32_t rows, int32_t d_ff, void* out, void* threads) {
+    if (type == FLOAT32)
+        return activate_as(mlp, static_cast<const float*>(up), rows, d_ff, static_cast<float*>(out), of(threads));
+    activate_as(mlp, static_cast<const uint16_t*>(up), rows, d_ff, static_cast<uint16_t*>(out), of(threads));
+}
+}

@@ -1,0 +1,67 @@
+"""Weights in the order in which they are used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fledge.model.mlp import SwiGLU
+
+LANES = 16
+MANY_ROWS = 512
+"""Rows that products of longer texts are made for."""
+Linear = tuple[Tensor, Tensor | None]
+"""Weight (n, k) and bias (n,)."""
+
+
+def packed_weight(weight: Tensor) -> Tensor:
+    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2."""
+    n, k = weight.shape
+    if weight.dtype == torch.float32:
+        return weight.view(n // LANES, LANES, k).permute(0, 2, 1).contiguous()
+    return weight.view(n // LANES, LANES, k // 2, 2).permute(0, 2, 1, 3).contiguous()
+
+
+def padded(weight: Tensor, rows: int, columns: int) -> Tensor:
+    """``weight`` (n, k) with zeros up to multiples of ``rows`` and ``columns``."""
+    n, k = weight.shape
+    return F.pad(weight, (0, -k % columns, 0, -n % rows)).contiguous()
+
+
+def alternating(gate_and_up: Tensor) -> Tensor:
+    """(2 · n, k) to blocks of 16 of the first n rows and of the last n ones in turn."""
+    halves = [padded(half, LANES, 1) for half in gate_and_up.chunk(2)]
+    return torch.stack([half.view(-1, LANES, half.shape[1]) for half in halves], dim=1).flatten(0, 2)
+
+
+def joined_maps(block: nn.Module) -> tuple[Linear, Linear]:
+    """Queries, keys and values of a block as one map, and so gate and up of its MLP."""
+    attention: Any = block.self_attn
+    mlp: Any = block.mlp
+    wide = [mlp.gate_proj, mlp.up_proj] if isinstance(mlp, SwiGLU) else [mlp.up_proj]
+    return _joined([attention.q_proj, attention.k_proj, attention.v_proj]), _joined(wide)
+
+
+def _joined(maps: list[Any]) -> Linear:
+    biases = [each.bias.detach() for each in maps if each.bias is not None]
+    return torch.cat([each.weight.detach() for each in maps]), torch.cat(biases) if biases else None
+
+
+class Product:
+    """``x @ weight.T + bias`` for many rows, by oneDNN with weights in its own order, where torch has it.
+
+    For float32 torch would call MKL, which is less than half as fast on some processors.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.bias = bias
+        self.packs = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, MANY_ROWS) if self.packs else weight
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.packs:
+            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return F.linear(x, self.weight, self.bias)

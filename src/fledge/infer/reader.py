@@ -1,0 +1,167 @@
+"""What a step reads: chunks of prompts, and the last token of everybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fledge.infer.native.decoder import NativeDecoder
+from fledge.infer.request import Token
+from fledge.infer.row import Row
+from fledge.infer.sampler import likeliest
+from fledge.infer.scoring import scored
+from fledge.infer.slots import BLOCK, Slots
+from fledge.model.decoder import Decoder
+
+PREFILL_TOKENS = 4_096  # tokens of a step's pass over prompts while nobody waits for a next token
+CHUNK_TOKENS = 512  # the same while somebody does
+
+Array = np.ndarray[Any, Any]
+
+
+class Reader:
+    """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
+
+    def __init__(self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None = None) -> None:
+        self.model, self.native = model, native
+        self.slots = Slots(model.new_cache(n_slots, capacity))
+
+    def admit(self, row: Row) -> None:
+        """Give ``row`` a slot, of which one must be free, with what is known of its prompt."""
+        row.slot = self.slots.take(row.shareable)
+        self._share(row)
+
+    def read_prompts(self, running: Sequence[Row]) -> tuple[list[Row], list[Tensor]]:
+        """Read a chunk of some prompts: the rows that have read all by it, and the logits (B, V) after them.
+
+        A row whose next block another one reads at this step waits, to copy it at the next one.
+        """
+        budget = PREFILL_TOKENS if all(row.n_unread > 1 for row in running) else CHUNK_TOKENS
+        reading: list[Row] = []
+        under_way: set[bytes] = set()
+        for row in running:
+            if row.n_unread > 1:
+                self._share(row)
+            following = row.shareable[row.n_read // BLOCK :][:1] if row.n_unread > 1 else []
+            if row.n_unread > 1 and not under_way.intersection(following):
+                under_way.update(following)
+                reading.append(row)
+        if not reading:
+            return [], []
+        return self._read(_even_plan(reading, budget) if self.native is None else _plan(reading, budget))
+
+    def _share(self, row: Row) -> None:
+        n_read = self.slots.share(row.slot, row.shareable, row.n_read)
+        row.n_cached, row.n_read = row.n_cached + n_read - row.n_read, n_read
+
+    def _read(self, plan: Sequence[tuple[Row, int]]) -> tuple[list[Row], list[Tensor]]:
+        rows = [row for row, _ in plan]
+        texts = [row.ids[row.n_read : row.n_read + n] for row, n in plan]
+        starts, slots = [row.n_read for row in rows], [row.slot for row in rows]
+        if self.native is not None:
+            states = self.native.read(texts, starts, slots, self.slots.cache).split([len(text) for text in texts])
+        else:
+            states = self._padded_states(texts, starts, slots)
+        ready, last = [], []
+        for row, text, states_TD in zip(rows, texts, states, strict=True):
+            if row.request.prompt_logprobs is not None and not row.tokens:
+                row.prompt += self._prompt_tokens(row, states_TD)
+            self.slots.holds(row.slot, row.read(len(text)))
+            if not row.n_unread:
+                ready.append(row)
+                last.append(states_TD[-1])
+        return ready, [self.model.head(torch.stack(last)).float()] if ready else []
+
+    def _padded_states(
+        self, texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int]
+    ) -> list[Tensor]:
+        """Normalised last states (T, D) of each text. Its last token again pads it, which stores what is there."""
+        lengths = np.array([len(text) for text in texts])
+        place = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
+        tokens = np.array([[text[at] for at in places] for text, places in zip(texts, place.tolist(), strict=True)])
+        hidden = self._forward(tokens, np.array(starts)[:, None] + place, slots)
+        return [states[:n] for states, n in zip(hidden, lengths.tolist(), strict=True)]
+
+    def read_last(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
+        """Read the last token of every row; logits (B, V)."""
+        if self.native is not None:
+            tokens, positions = [row.ids[-1] for row in rows], [row.n_read for row in rows]
+            logits = self.native.step(tokens, positions, [row.slot for row in rows], self.slots.cache)
+        else:
+            logits = self._last_logits(rows, running)
+        for row in rows:
+            self.slots.holds(row.slot, row.read(1))
+        return logits
+
+    def _last_logits(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
+        """Slots that lie between those of ``rows`` are read too, for nothing, so that none must be copied; not where
+        they would be the greater part.
+        """
+        of_slot = {row.slot: row for row in rows}
+        slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
+        positions = {row.slot: row.n_read for row in running}
+        full = any(positions.get(slot, 0) >= self.slots.cache.capacity for slot in slots)
+        if full or len(slots) > 2 * len(rows):
+            slots = sorted(of_slot)
+        limit = max(row.n_read for row in rows)
+        position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
+        tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
+        hidden = self._forward(np.array(tokens)[:, None], np.array(position)[:, None], slots)
+        place = {slot: i for i, slot in enumerate(slots)}
+        order = torch.tensor([place[slot] for slot in of_slot], device=hidden.device)
+        return self.model.head(hidden[order, 0])
+
+    def _forward(self, tokens_BT: Array, position_BT: Array, slots: Sequence[int]) -> Tensor:
+        """Read tokens into the cache; last states (B, T, D)."""
+        device = self.model.device
+        return self.model(
+            torch.from_numpy(tokens_BT).to(device),
+            torch.from_numpy(position_BT).to(device),
+            cache=self.slots.cache.of(slots),
+            output="hidden",
+        )
+
+    def _prompt_tokens(self, row: Row, hidden_TD: Tensor) -> list[Token]:
+        """Log-probabilities of the prompt's tokens that follow those just read."""
+        n = row.request.prompt_logprobs or 0
+        following = row.ids[row.n_read + 1 : row.n_read + 1 + len(hidden_TD)]
+        found = []
+        for logprobs_NV, targets_N in scored(self.model, hidden_TD[: len(following)], torch.tensor(following)):
+            for logprobs_V, index in zip(logprobs_NV, targets_N.tolist(), strict=True):
+                value = float(logprobs_V[index])
+                top = likeliest(logprobs_V, n) if n else ()
+                found.append(Token(index, value, value, top, top))
+        return found
+
+
+Plan = list[tuple[Row, int]]
+"""Rows, and how many tokens of each are read."""
+
+
+def _plan(rows: Sequence[Row], budget: int) -> Plan:
+    """Texts of any lengths: half for the row that came first, so that it gets on, the rest as urgency says."""
+    first, *others = rows
+    plan = [(first, min(first.n_unread, max(1, budget // 2)))]
+    left = budget - plan[0][1]
+    for row in sorted(others, key=_urgency):
+        if n := min(row.n_unread, left):
+            plan.append((row, n))
+            left -= n
+    plan[0] = (first, min(first.n_unread, plan[0][1] + left))
+    return plan
+
+
+def _even_plan(rows: Sequence[Row], budget: int) -> Plan:
+    """Texts that are padded to one length: that of the most urgent, or twice it where that ends others too."""
+    rows = sorted(rows, key=_urgency)
+    width = min(budget, max(row.n_unread for row in rows if row.n_unread <= 2 * rows[0].n_unread))
+    return [(row, min(row.n_unread, width)) for row in rows[: max(1, budget // width)]]
+
+
+def _urgency(row: Row) -> tuple[int, int]:
+    """Greater priorities first, then shorter rests."""
+    return -row.request.priority, row.n_unread

@@ -1,0 +1,102 @@
+"""The next token of every row of a batch, with the log-probabilities that its request asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fledge.infer.request import Likeliest, Token
+from fledge.infer.row import Row
+from fledge.infer.sampling import filtered_logprobs, pick, uniforms
+from fledge.types import FledgeError
+
+LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 1e-6, 1e30  # outside, float32 is left; below, the likeliest token is taken
+
+
+class Sampler:
+    """The sampling settings of some rows, as tensors made once."""
+
+    def __init__(self, rows: Sequence[Row], vocab_size: int, device: torch.device) -> None:
+        # Sampling inverts a cumulated distribution in float64, which MPS has not.
+        self.device = torch.device("cpu") if device.type == "mps" else device
+        self.rows = list(rows)
+        requests = [row.request for row in rows]
+        self.seeds = np.array([request.seed % 2**64 for request in requests], dtype=np.uint64)
+        self.sampled = [i for i, request in enumerate(requests) if request.temperature >= LEAST_TEMPERATURE]
+        chosen = [requests[i] for i in self.sampled]
+
+        def tensor(values: list[float], dtype: torch.dtype) -> Tensor:
+            return torch.tensor(values, dtype=dtype, device=self.device)
+
+        self.settings = (
+            tensor([min(r.temperature, GREATEST_TEMPERATURE) for r in chosen], torch.float32),
+            tensor([min(r.top_k, vocab_size) for r in chosen], torch.int64),
+            tensor([r.top_p for r in chosen], torch.float32),
+            tensor([r.min_p for r in chosen], torch.float32),
+        )
+        self.shared: Tensor | None = None
+        if len({r.forbidden_ids for r in requests}) == 1 and all(row.rules.only_forbids for row in rows):
+            self.shared = tensor(list(requests[0].forbidden_ids), torch.int64)
+
+    def sample(self, logits_BV: Tensor) -> list[Token | None]:
+        """A token for every row, or None where its rules leave none; FledgeError where the model gives no numbers."""
+        raw = logits_BV.to(self.device).float()
+        logits = self._ruled(raw)
+        tokens = logits.argmax(dim=-1)
+        # of logits that are no number one is the greatest
+        possible = _of(logits, tokens).isfinite()
+        if not possible.all():
+            if not raw.amax(dim=-1).isfinite().all():
+                raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
+            logits = torch.where(possible[:, None], logits, raw)
+        raw_total = raw.logsumexp(dim=-1)
+        total = raw_total if logits is raw else logits.logsumexp(dim=-1)
+        distribution: Tensor | None = None
+        if self.sampled:
+            distribution = filtered_logprobs(logits[self.sampled], *self.settings)
+            finite = distribution.amax(dim=-1).isfinite()  # not where rules and temperature together leave float32
+            if not finite.all():
+                possible[self.sampled] &= finite
+                distribution = torch.where(finite[:, None], distribution, raw[self.sampled].log_softmax(dim=-1))
+            positions = np.array([len(self.rows[i].ids) for i in self.sampled], dtype=np.uint64)
+            uniform = torch.from_numpy(uniforms(self.seeds[self.sampled], positions)).to(self.device)
+            tokens[self.sampled] = pick(distribution, uniform)
+        logprobs = _of(logits, tokens) - total
+        if distribution is not None:
+            logprobs[self.sampled] = _of(distribution, tokens[self.sampled])
+        raw_logprobs = _of(raw, tokens) - raw_total
+        found: list[Token | None] = [
+            Token(*values) for values in zip(tokens.tolist(), logprobs.tolist(), raw_logprobs.tolist(), strict=True)
+        ]
+        for i, row in enumerate(self.rows):
+            if n := row.request.top_logprobs:
+                own = logits[i] - total[i]
+                if distribution is not None and i in self.sampled:
+                    own = distribution[self.sampled.index(i)]
+                top, raw_top = likeliest(own, n), likeliest(raw[i] - raw_total[i], n)
+                found[i] = Token(int(tokens[i]), float(logprobs[i]), float(raw_logprobs[i]), top, raw_top)
+        if not possible.all():
+            found = [token if good else None for token, good in zip(found, possible.tolist(), strict=True)]
+        return found
+
+    def _ruled(self, raw: Tensor) -> Tensor:
+        """Logits after the rules of all rows; ``raw`` itself where none changes anything."""
+        if self.shared is not None:
+            return raw.index_fill(1, self.shared, float("-inf")) if len(self.shared) else raw
+        logits = raw.clone()
+        for row, values in zip(self.rows, logits, strict=True):
+            row.rules.apply(values)
+        return logits
+
+
+def likeliest(logprobs_V: Tensor, n: int) -> Likeliest:
+    """The ``n`` likeliest tokens that can come at all."""
+    values, ids = logprobs_V.topk(min(n, len(logprobs_V)))
+    return tuple((i, v) for i, v in zip(ids.tolist(), values.tolist(), strict=True) if v > float("-inf"))
+
+
+def _of(values_BV: Tensor, tokens_B: Tensor) -> Tensor:
+    return values_BV.gather(1, tokens_B[:, None]).squeeze(1)
