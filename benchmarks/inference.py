@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
         rows, bandwidth = rounds(SHAPES[name], folder, options)
         n_read = n_matrix_weights(SHAPES[name])
         result[f"engines, {name}"] = {
-            f"{row['engine']}, {row['precision']}": shown(row, n_read, bandwidth) for row in rows
+            f"{dashed(row['engine'])}, {row['precision']}": shown(row, n_read, bandwidth) for row in rows
         }
         result[f"fledge over its peers, {name}"] = ratios(rows)
         result[f"bandwidth_gigabytes_per_second, {name}"] = round(bandwidth / 1e9, 1)
@@ -76,6 +76,11 @@ def main(words: Sequence[str] | None = None) -> None:
     print(text)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")
+
+
+def dashed(name: str) -> str:
+    """A name without dots, which the page of results takes for paths."""
+    return name.replace(".", "-")
 
 
 def rounds(shape: ModelConfig, folder: Path, options: argparse.Namespace) -> tuple[list[dict[str, Any]], float]:
@@ -139,7 +144,7 @@ def ratios(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Fledge's figures over each peer's in the same precision."""
     of = {(row["engine"], row["precision"]): row for row in rows}
     return {
-        f"{engine}, {precision}": {
+        f"{dashed(engine)}, {precision}": {
             shown_as: round(of["fledge", precision][key] / row[key], 2)
             for key, shown_as in (
                 ("prefill_tokens_per_second", "prefill"),

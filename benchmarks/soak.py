@@ -224,7 +224,7 @@ async def soak(url: str, pid: int, clients: int, seconds: float, seed: int) -> d
     tokens = re.search(r"^fledge_generated_tokens_total (\S+)", page, re.MULTILINE)
     return {
         "clients": clients,
-        "seconds": round(lasted, 1),
+        "whole_seconds": round(lasted, 1),
         "counts": dict(sorted(tally.counts.items())),
         "tokens": int(float(tokens[1])) if tokens else 0,
         "memory_MiB": memory,

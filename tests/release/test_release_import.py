@@ -31,7 +31,6 @@ foreign = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(foreign)
 
 WEIGHTS = Path(__file__).parents[2].parent / "shared/data/weights"
-WEIGHTS = WEIGHTS if WEIGHTS.is_dir() else Path("/work/shared/data/weights")
 FAMILY = {
     "gpt2": ("chatml", "", "", "<|endoftext|>"),
     "qwen2": ("chatml", foreign.CHATML_WITH_DEFAULT, "", "<|im_end|>"),
