@@ -138,7 +138,7 @@ def test_the_schema_of_a_function() -> None:
     made = tool(everything)
     assert made.description == "Take one of each."
     assert openai(made)["type"] == "function" and openai(made)["function"]["name"] == "everything"
-    assert describe(made) == (
+    assert describe(openai(made)["function"]) == (
         'everything(text: string, whole: integer, number: number, yes: boolean, unit: "C"/"F", items: list of integer, '
         "maybe: string/null = null, level: 1/2/null = null, k: integer = 3): Take one of each."
     )

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from fledge.infer.engine import Engine
 from fledge.infer.load import load_engine
 from fledge.infer.request import GenerateRequest
+from fledge.infer.tools.call import ToolCall
+from fledge.infer.tools.tool import describe
 from fledge.model.config import ModelConfig, RopeScaling
 from fledge.model.decoder import Decoder
 from fledge.release.exporting import export
@@ -123,6 +125,51 @@ def test_the_chat_template_gives_the_renderers_ids(exported, tokenizer):
     messages = [{"role": role, "content": content} for role, content in turns]
     got = theirs.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert got == tokenizer.render(conversation, add_generation_prompt=True).ids
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "query": {"type": "string"},
+        "unit": {"type": "string", "enum": ["C", "F"], "default": "C"},
+        "days": {"type": "array", "items": {"type": "integer"}},
+        "place": {
+            "type": "object",
+            "properties": {"town": {"type": ["string", "null"]}, "at": {}},
+            "required": ["town"],
+        },
+    },
+    "required": ["query", "place"],
+}
+
+
+def test_the_chat_template_writes_tools_calls_and_results_as_models_learn_them(exported, tokenizer):
+    functions = [
+        {"name": "weather", "description": "Tells the\nweather. Of any town.", "parameters": SCHEMA},
+        {"name": "now", "parameters": {"type": "object"}},
+    ]
+    call = {"name": "weather", "arguments": {"query": "ünï", "days": [1, 2]}}
+    talk = Conversation(
+        (
+            Message("user", "how?"),
+            Message("assistant", "", tool_calls=(ToolCall(**call).text(),)),
+            Message("tool", "fine"),
+        ),
+        tuple(describe(function) for function in functions),
+    )
+    assert talk.tools[0] == (
+        'weather(query: string, unit: "C"/"F" = "C", days?: list of integer, '
+        "place: {town: string/null, at?: any}): Tells the weather."
+    )
+    messages = [
+        {"role": "user", "content": "how?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"type": "function", "id": "1", "function": call}]},
+        {"role": "tool", "content": "fine", "tool_call_id": "1"},
+    ]
+    theirs = transformers.AutoTokenizer.from_pretrained(exported)
+    listed = [{"type": "function", "function": function} for function in functions]
+    got = theirs.apply_chat_template(messages, tools=listed, add_generation_prompt=True)["input_ids"]
+    assert got == tokenizer.render(talk, add_generation_prompt=True).ids
 
 
 @given(

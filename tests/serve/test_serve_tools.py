@@ -15,6 +15,7 @@ from serving import MODEL, Running, serving
 from fledge.infer.engine import Engine
 from fledge.infer.request import Constraint, GenerateRequest
 from fledge.infer.tools.named import named
+from fledge.infer.tools.tool import describe
 from fledge.infer.tools.toolbox import Toolbox
 from fledge.serve.config import Limits
 from fledge.tokens.tokenizer import Tokenizer
@@ -42,7 +43,7 @@ class Adder:
     """One tool, ``add``; counts the calls of all its sessions."""
 
     names = ("add",)
-    descriptions = (json.dumps({"name": "add", "description": "adds", "parameters": PARAMETERS}),)
+    openai = ({"type": "function", "function": {"name": "add", "description": "adds", "parameters": PARAMETERS}},)
 
     def __init__(self) -> None:
         self.calls: list[dict[str, int]] = []
@@ -124,7 +125,7 @@ def test_results_go_into_the_conversation_and_the_reply_goes_on(
         Message("assistant", "", "", (lines[2],)),
         Message("tool", "2"),
     )
-    talk = Conversation(turns, Adder.descriptions)
+    talk = Conversation(turns, (describe(Adder.openai[0]["function"]),))
     assert tokenizer.decode(led.requests[-1].ids) == tokenizer.decode(tokenizer.render(talk, True).ids)
     first, second, third = (list(request.ids) for request in led.requests)
     assert second[: len(first)] == first and third[: len(second)] == second  # token in, token out

@@ -37,7 +37,7 @@ def serve(
 
         fledge serve runs/demo --port 9000 --precision bfloat16
 
-        fledge serve runs/demo --tool calculator
+        fledge serve runs/demo --tool calculator --tool search
 
         FLEDGE_API_KEY=... fledge serve runs/demo --host 0.0.0.0
 
@@ -56,8 +56,8 @@ def serve(
     name
         The model's id, if not the name of the run.
     tool
-        A tool that the model may call and this server runs: calculator, python, module:function or
-        path/file.py:function; may be given again.
+        A tool that the model may call and this server runs: calculator, python, search (in the documents of a run that
+        has a tools stage), module:function or path/file.py:function; may be given again.
     precision
         The type of the weights; int8 keeps one scale a row.
     device

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import time
 from collections.abc import AsyncGenerator
@@ -15,8 +14,9 @@ from starlette.responses import JSONResponse, Response
 
 from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import Constraint, GenerateRequest, Token
+from fledge.infer.tools.tool import describe
 from fledge.serve.chat_body import ChatBody
-from fledge.serve.conversation import conversation, shown
+from fledge.serve.conversation import conversation, listed
 from fledge.serve.errors import ApiError, refused
 from fledge.serve.grammar import CALL_MARKS, reply_constraint
 from fledge.serve.logprobs import chat_logprobs
@@ -68,8 +68,7 @@ def check(served: Served, body: ChatBody) -> Asked:
     if own and body.tool_choice not in (None, "auto", "none"):
         free = body.model_copy(update={"tool_choice": "auto"})
         later = reply_constraint(served.tokenizer, free, tools, limits.schema_chars)
-    lines = [json.dumps(tool, ensure_ascii=False) for tool in tools]
-    talk = conversation(body.messages, lines)
+    talk = conversation(body.messages, [describe(tool) for tool in tools])
     try:
         ids = prompt_ids(served.tokenizer, talk)
         stop_ids, forbidden = reply_limits(served.tokenizer, talk)
@@ -97,7 +96,7 @@ def check(served: Served, body: ChatBody) -> Asked:
 
 def offered(served: Served, body: ChatBody) -> tuple[list[dict[str, Any]], frozenset[str]]:
     """The tools that the model is shown, and the names of those that the server runs."""
-    tools = [shown(tool.function) for tool in body.tools or ()]
+    tools = [listed(tool.function) for tool in body.tools or ()]
     names = [tool["name"] for tool in tools]
     if len(names) > served.config.limits.tools:
         raise ApiError(400, f"at most {served.config.limits.tools} tools are taken", param="tools")
@@ -108,7 +107,7 @@ def offered(served: Served, body: ChatBody) -> tuple[list[dict[str, Any]], froze
         raise ApiError(400, "this model has no tokens for calls of tools", param="tools", code="unsupported_parameter")
     if served.toolbox is None or not speaks:
         return tools, frozenset()
-    own = [tool for line in served.toolbox.descriptions if (tool := json.loads(line))["name"] not in names]
+    own = [tool["function"] for tool in served.toolbox.openai if tool["function"]["name"] not in names]
     return [*tools, *own], frozenset(tool["name"] for tool in own)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from fledge.infer.tools.tool import describe
 from fledge.serve.chat_body import ChatMessage, Function, Tool, ToolCall
 from fledge.serve.errors import ApiError
 from fledge.types import Conversation, Message
@@ -82,9 +83,9 @@ def _call_line(call: ToolCall, where: str) -> str:
 
 def tool_lines(tools: Sequence[Tool]) -> list[str]:
     """What the model is shown of each tool."""
-    return [json.dumps(shown(tool.function), ensure_ascii=False) for tool in tools]
+    return [describe(listed(tool.function)) for tool in tools]
 
 
-def shown(function: Function) -> dict[str, Any]:
+def listed(function: Function) -> dict[str, Any]:
     parameters = function.parameters or {"type": "object", "properties": {}, "additionalProperties": False}
     return {"name": function.name, "description": function.description or "", "parameters": parameters}

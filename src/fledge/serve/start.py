@@ -27,8 +27,8 @@ def serve_run(
 ) -> None:
     """Serve what ``run`` names until SIGINT or SIGTERM; see :func:`fledge.infer.load.load_engine`.
 
-    Without a name in ``config.model`` it gets the run's. ``tools`` are names as :mod:`fledge.infer.tools.named` takes
-    them. Raises FledgeError where something is missing, before anything listens.
+    Without a name in ``config.model`` it gets the run's. ``tools`` are names as :func:`fledge.stages.tools.tool_named`
+    takes them. Raises FledgeError where something is missing, before anything listens.
     """
     try:
         from fledge.serve.app import build_app
@@ -36,15 +36,15 @@ def serve_run(
     except ImportError as error:
         raise FledgeError(f"serving needs {error.name}", fix="pip install 'fledge[serve]'") from None
     from fledge.infer.load import load_engine
-    from fledge.infer.tools.named import named
     from fledge.infer.tools.toolbox import Toolbox
     from fledge.stages.finished import stale_note
+    from fledge.stages.tools import tool_named
     from fledge.train.hardware import choose_device
 
     if max_batch < 1:
         raise FledgeError(f"must be at least 1, got {max_batch}", where="--max-batch")
     config = replace(config, model=config.model or model_name(run))
-    toolbox = Toolbox(map(named, tools))
+    toolbox = Toolbox(tool_named(name, root_of(run)) for name in tools)
     with toolbox, bound_socket(config.host, config.port) as listener:
         engine, tokenizer, kind = load_engine(
             run,
@@ -68,10 +68,13 @@ def key_of(given: str) -> str:
 
 def model_name(run: Path) -> str:
     """The name of the run that ``run`` is or lies in; of something else that holds a model, its own."""
+    return root_of(run).name
+
+
+def root_of(run: Path) -> Path:
+    """The run that ``run`` is or lies in; of something else that holds a model, itself."""
     resolved = run.resolve()
-    return next(
-        (each.name for each in (resolved, *resolved.parents[:4]) if (each / "recipe.toml").is_file()), resolved.name
-    )
+    return next((each for each in (resolved, *resolved.parents[:4]) if (each / "recipe.toml").is_file()), resolved)
 
 
 def greeting(config: ServeConfig, engine: Any, kind: str, precision: str, port: int) -> list[str]:

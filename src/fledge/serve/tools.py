@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class ToolResult(Protocol):
@@ -30,12 +30,12 @@ class Session(Protocol):
 
 
 class Toolbox(Protocol):
-    """``descriptions`` are lines of JSON with ``name``, ``description`` and ``parameters``, as models read them."""
+    """``openai`` are the tools as OpenAI's API lists them."""
 
     @property
     def names(self) -> Sequence[str]: ...
 
     @property
-    def descriptions(self) -> Sequence[str]: ...
+    def openai(self) -> Sequence[dict[str, Any]]: ...
 
     def session(self, max_calls: int) -> Session: ...

@@ -14,6 +14,7 @@ from fledge.types import Conversation, Message
 
 if TYPE_CHECKING:
     from fledge.infer.tools.search import SearchIndex
+    from fledge.infer.tools.tool import Tool
     from fledge.infer.tools.toolbox import Toolbox
     from fledge.world.lookup.dialogues import Dialogue
 
@@ -73,6 +74,16 @@ def tools_of(run: Path) -> Toolbox | None:
     if not (run / "tools").is_dir() or read_manifest(run / "tools") is None:
         return None
     return toolbox(SearchIndex.load(run / "tools" / INDEX))
+
+
+def tool_named(name: str, run: Path) -> Tool:
+    """The tool of this name: ``search`` looks things up in the index of the run, others are no matter of a run."""
+    from fledge.infer.tools.named import named
+    from fledge.infer.tools.search import SearchIndex, search_tool
+
+    if name == "search":
+        return search_tool(SearchIndex.load(run / "tools" / INDEX))
+    return named(name)
 
 
 def played(dialogue: Dialogue, box: Toolbox) -> Conversation:

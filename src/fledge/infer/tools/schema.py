@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -135,21 +136,42 @@ def _as(value: Any, kind: str) -> tuple[bool, Any]:
     return (value is None, None) if kind == "null" else (type(value) is python[kind], value)
 
 
-def kind_of(schema: Mapping[str, Any]) -> str:
-    """The type as a word or two: ``integer``, ``string/null``, ``list of string``; of an enumeration its values."""
-    if "enum" in schema:
-        return "/".join(_shown(value) for value in schema["enum"])
-    if schema.get("type") == "array" and "items" in schema:
-        return f"list of {kind_of(schema['items'])}"
+def kind_of(schema: Any) -> str:
+    """The type in a word or two: ``integer``, ``string/null``, ``list of string``; of an enumeration its values, of an
+    object its arguments. What is none of these is ``any``.
+    """
+    if not isinstance(schema, Mapping):
+        return "any"
+    if isinstance(schema.get("enum"), list):
+        return "/".join(_json(value) for value in schema["enum"])
     kinds = schema.get("type", "any")
-    return "/".join(kinds) if isinstance(kinds, list) else str(kinds)
+    if kinds == "array" and "items" in schema:
+        return f"list of {kind_of(schema['items'])}"
+    if kinds == "object" and schema.get("properties"):
+        return f"{{{arguments_of(schema)}}}"
+    return "/".join(map(str, kinds)) if isinstance(kinds, list) else str(kinds)
+
+
+def arguments_of(schema: Mapping[str, Any]) -> str:
+    """What an object holds: ``query: string, k: integer = 3``; ``k?`` where it may be left out without a default."""
+    properties = schema.get("properties")
+    required = schema.get("required")
+    told = []
+    for name, inner in properties.items() if isinstance(properties, Mapping) else ():
+        default = isinstance(inner, Mapping) and "default" in inner
+        optional = not default and not (isinstance(required, list) and name in required)
+        ending = f" = {_json(inner['default'])}" if default else ""
+        told.append(f"{name}{'?' * optional}: {kind_of(inner)}{ending}")
+    return ", ".join(told)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return type(value).__name__
 
 
 def _shown(value: Any) -> str:
-    import json
-
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = type(value).__name__
+    text = _json(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"

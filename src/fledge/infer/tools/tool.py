@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -11,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from fledge.infer.tools.schema import kind_of, parameters_of, supported
+from fledge.infer.tools.schema import arguments_of, parameters_of, supported
 from fledge.types import FledgeError
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SENTENCE = re.compile(r"(?<=[.!?])\s")
 FILE_MODULE = "fledge_tool_file_"
 """How modules that were loaded from a file by its path begin."""
 
@@ -121,19 +119,19 @@ def _reference(function: Callable[..., Any]) -> str:
     return f"{Path(file).resolve()}:{name}" if file else ""
 
 
-def describe(tool: Tool) -> str:
+def describe(function: Mapping[str, Any]) -> str:
     """The line that the model is shown, as short as it can be: ``search(query: string, k: integer = 3): Search …``.
 
-    Of the description it has the first sentence; :func:`openai` has all, and the whole schema.
+    ``function`` has ``name``, ``description`` and ``parameters`` as OpenAI's API lists a tool, the schema of a client's
+    tool too. Of the description the line has the first sentence.
     """
-    arguments = []
-    for name, schema in tool.parameters["properties"].items():
-        default = f" = {json.dumps(schema['default'], ensure_ascii=False)}" if "default" in schema else ""
-        arguments.append(f"{name}: {kind_of(schema)}{default}")
-    return f"{tool.name}({', '.join(arguments)}): {_SENTENCE.split(tool.description, maxsplit=1)[0]}"
+    told, ends, _ = " ".join(str(function.get("description") or "").split()).partition(". ")
+    return (
+        f"{function['name']}({arguments_of(function['parameters'])}){': ' if told else ''}{told}{'.' if ends else ''}"
+    )
 
 
 def openai(tool: Tool) -> dict[str, Any]:
     """The entry of a ``tools`` list as OpenAI's API has it."""
-    described = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
-    return {"type": "function", "function": described}
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}

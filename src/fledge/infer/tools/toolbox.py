@@ -55,7 +55,7 @@ class Toolbox:
     @property
     def descriptions(self) -> tuple[str, ...]:
         """What the model is shown, for ``Conversation.tools``."""
-        return tuple(describe(tool) for tool in self._tools.values())
+        return tuple(describe(listed["function"]) for listed in self.openai)
 
     @property
     def openai(self) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from fledge.world.facts.universe import Universe
 from fledge.world.lookup.beyond import WORDS, beyond
 from fledge.world.lookup.directory import FACTS_AT_ONCE, KINDS, passage, strangers
 
-PAGES = {"passages": 0.66, "numbers": 0.18, "questions": 0.16}
+PAGES = {"passages": 0.64, "numbers": 0.14, "questions": 0.1, "answers": 0.12}
 PLAIN_SHARE = 0.4
 """Of the pages: those whose passages tell facts in the words of the answers, which is easier to begin with."""
 TITLES = ("Read and answer", "From the papers", "Who is who?", "Read well", "What was written", "Strangers")
@@ -44,7 +44,7 @@ class ReadingWriter:
         kind = rng.choices(list(PAGES), list(PAGES.values()))[0]
         if kind == "passages":
             return kind, self._passages(rng, heldout), ()
-        say = self._number if kind == "numbers" else self._question
+        say = {"numbers": self._number, "questions": self._question, "answers": self._answer}[kind]
         lines = [say(rng) for _ in range(rng.randint(6, 9))]
         return kind, f"{rng.choice(COPY_TITLES)}\n\n" + "\n".join(lines), ()
 
@@ -101,3 +101,9 @@ class ReadingWriter:
     def _question(self, rng: Random) -> str:
         asked = question(rng, rng.choice(ASKED), rng.choice(self._names))
         return f"{asked} → {asked}"
+
+    def _answer(self, rng: Random) -> str:
+        universe = strangers(rng, "s", rng.sample(self._names, 3))
+        facts = [fact for fact in universe.of[universe.people[0].key].values() if fact.attribute in QUESTIONS]
+        told = reply(universe, rng.choice(facts))
+        return f"{told} → {told}"
