@@ -182,6 +182,19 @@ def test_whole_numbers_times_their_scale_are_the_weights() -> None:
     assert ((whole * scale[:, None] - weight).abs() <= scale[:, None] / 2 + 1e-7).all()
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_whole_numbers_are_what_texts_are_read_with_too(random_model, tied: bool) -> None:
+    """The head as well, that of tied embeddings too, which stay as they are."""
+    model = random_model(301, **SIZES, tie_embeddings=tied)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    placed = at_precision(model, "int8")
+    for name in ("lm_head", "model.layers.0.mlp.down_proj"):
+        scale, whole = quantised(model.get_submodule(name).weight.detach())
+        assert torch.equal(placed.get_submodule(name).weight, (whole * scale[:, None]).bfloat16())
+    assert torch.equal(placed.model.embed_tokens.weight, model.model.embed_tokens.weight.bfloat16())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_packing_keeps_every_weight() -> None:
     weight = torch.arange(32 * 6, dtype=torch.float32).view(32, 6)
     assert packed_weight(weight).view(2, 6, 16)[1, 4, 3] == weight[19, 4]

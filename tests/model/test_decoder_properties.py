@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fledge.model.cache import KVCache
 from fledge.model.config import ModelConfig
 from fledge.model.decoder import Decoder
 from fledge.model.hooks import hook_names
@@ -148,3 +152,18 @@ def test_bfloat16_is_close_and_masters_stay_float32():
         assert (rough.float() - exact).abs().max() < 0.1 * exact.abs().max()
         rough.float().sum().backward()
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in model.parameters())
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="the memory in use is read from /proc")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_cache_takes_memory_only_where_it_is_written(dtype):
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    capacity = 2**28 // (2 * CONFIG.n_layers * CONFIG.n_kv_heads * CONFIG.head_dim * dtype.itemsize)  # 256 MiB
+    before = resident()
+    cache = KVCache(CONFIG, 1, capacity, dtype=dtype)
+    assert cache.keys.nbytes + cache.values.nbytes == 2**28
+    assert resident() - before < 2**26
+    assert cache.keys.data_ptr() % 64 == 0 and cache.keys.dtype == dtype
+    assert not cache.keys[:, :, :, ::4096].any() and not cache.values[:, :, :, -1].any()

@@ -54,7 +54,7 @@ def load_engine(
     written with them. Raises FledgeError, one line, where there is no model yet or a file is damaged.
     """
     found = find_model(Path(path))
-    model, trained_length = read_decoder(found.weights)
+    model, trained_length = read_decoder(found.weights, torch.bfloat16 if precision == "bfloat16" else torch.float32)
     tokenizer_path = find_tokenizer(found.weights)
     check_tokenizer(found.weights, tokenizer_path)
     tokenizer = Tokenizer.load(tokenizer_path)
@@ -159,8 +159,11 @@ def check_tokenizer(weights: Path, tokenizer: Path) -> None:
             )
 
 
-def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
-    """The decoder in a checkpoint (``state.json``) or a ``model/`` folder (``config.json``), and its context length."""
+def read_decoder(directory: Path, dtype: torch.dtype = torch.float32) -> tuple[Decoder, int | None]:
+    """The decoder in a checkpoint (``state.json``) or a ``model/`` folder (``config.json``), and its context length.
+
+    ``dtype`` is that of its matrices; see :func:`fledge.model.weights.read_decoder_file`.
+    """
     if (directory / "state.json").is_file():
         state = read_json(directory / "state.json")
         try:
@@ -169,11 +172,11 @@ def read_decoder(directory: Path) -> tuple[Decoder, int | None]:
             raise FledgeError("is incomplete", where=str(directory / "state.json"), fix="use another one") from error
         if sha256(directory / WEIGHTS) != expected:
             raise FledgeError(f"{WEIGHTS} does not match its checksum", where=str(directory), fix="use another one")
-        return read_decoder_file(config, directory / WEIGHTS).eval(), _trained_length(directory, state)
+        return read_decoder_file(config, directory / WEIGHTS, dtype).eval(), _trained_length(directory, state)
     values = read_json(directory / "config.json")
     config = read_config(values, str(directory / "config.json"))
     length = values.get("max_position_embeddings") or values.get("n_positions")
-    return read_decoder_file(config, directory / WEIGHTS).eval(), int(length) if length else None
+    return read_decoder_file(config, directory / WEIGHTS, dtype).eval(), int(length) if length else None
 
 
 def _trained_length(checkpoint: Path, state: dict[str, Any]) -> int | None:

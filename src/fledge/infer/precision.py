@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fledge.infer.config import Precision
 from fledge.model.decoder import Decoder
@@ -17,9 +17,16 @@ def at_precision(model: Decoder, precision: Precision) -> Decoder:
     if precision == "float32":
         made = copy.copy(model)
     else:
-        made = copy.deepcopy(model)
-        if precision == "int8":
-            _round_weights(made)
+        rounded = (
+            {id(map_.weight) for map_ in model.modules() if isinstance(map_, Linear)} if precision == "int8" else ()
+        )
+        table = model.model.embed_tokens.weight
+        copies: dict[int, object] = {}  # as deepcopy knows them: so it makes none in float32
+        for each in model.parameters():
+            copies[id(each)] = _short(each, id(each) in rounded and each is not table)
+        made = copy.deepcopy(model, copies)
+        if id(table) in rounded:  # the head is tied to the embeddings, which are not rounded
+            made.lm_head.weight = _short(table, True)
         made.to(torch.bfloat16)
     made.compute_dtype = torch.float32 if precision == "float32" else torch.bfloat16
     made.kernel = "sdpa"
@@ -33,9 +40,9 @@ def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _round_weights(model: Decoder) -> None:
-    """To what int8 holds; not a head that is the table of embeddings too."""
-    for module in model.modules():
-        if isinstance(module, Linear) and module.weight is not model.model.embed_tokens.weight:
-            scale, whole = quantised(module.weight)
-            module.weight.copy_(whole * scale[:, None])
+def _short(weight: Tensor, rounded: bool) -> nn.Parameter:
+    """``weight`` in bfloat16; ``rounded`` to what int8 holds."""
+    if rounded:
+        scale, whole = quantised(weight)
+        weight = whole.mul_(scale[:, None])
+    return nn.Parameter(weight.to(torch.bfloat16, copy=True), requires_grad=False)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fledge.model.config import ModelConfig
+
+ALIGNMENT = 64  # bytes; of a cache line
 
 
 class KVCache:
@@ -30,9 +34,8 @@ class KVCache:
         device: torch.device | str = "cpu",
     ) -> None:
         shape = (config.n_layers, rows, config.n_kv_heads, capacity, config.head_dim)
-        # zeros, because what is masked is still multiplied by 0; a CPU gives them pages only once they are written
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        # zeros, because what is masked is still multiplied by 0
+        self.keys, self.values = (_zeros(shape, dtype, torch.device(device)) for _ in range(2))
         self._write: Tensor = torch.arange(rows, device=device)[:, None]
         self._read: slice | Tensor = slice(0, rows)
 
@@ -71,3 +74,13 @@ class KVCache:
         """Zeros, because what is masked is still multiplied by 0: what is no number would stay so."""
         self.keys[:, row] = 0
         self.values[:, row] = 0
+
+
+def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Zeros. On a CPU by numpy, for which the system finds memory only once it is written; torch writes it all."""
+    if device.type != "cpu":
+        return torch.zeros(tuple(shape), dtype=dtype, device=device)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    memory = torch.from_numpy(np.zeros(n_bytes + ALIGNMENT, dtype=np.uint8))
+    start = -memory.data_ptr() % ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).view(tuple(shape))

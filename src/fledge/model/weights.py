@@ -145,12 +145,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise FledgeError(f"cannot be read ({error})", where=str(path), fix="use another checkpoint") from error
 
 
-def read_decoder_file(config: ModelConfig, path: Path) -> Decoder:
-    """A decoder of this shape with the weights of a safetensors file, in float32 on the CPU."""
+def read_decoder_file(config: ModelConfig, path: Path, dtype: torch.dtype = torch.float32) -> Decoder:
+    """A decoder of this shape with the weights of a safetensors file on the CPU, its matrices in ``dtype``, the rest in
+    float32.
+    """
     tensors = own_names(read_tensors(path))
     model = check_weights(config, tensors, str(path))
     if config.tie_embeddings:
         tensors.setdefault("lm_head.weight", tensors["model.embed_tokens.weight"])
-    model.load_state_dict({name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}, assign=True)
+    for name, tensor in tensors.items():
+        tensors[name] = tensor.to(dtype if tensor.dim() > 1 else torch.float32, copy=True)
+    model.load_state_dict(tensors, assign=True)
     model.tie()
     return model
