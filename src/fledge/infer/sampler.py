@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fledge.infer.request import Likeliest, Token
 from fledge.infer.row import Row
-from fledge.infer.sampling import filtered_logprobs, pick, uniforms
+from fledge.infer.sampling import filtered_logprobs, log_total, pick, uniforms
 from fledge.types import FledgeError
 
 LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 1e-6, 1e30  # outside, float32 is left; below, the likeliest token is taken
@@ -52,8 +52,8 @@ class Sampler:
             if not raw.amax(dim=-1).isfinite().all():
                 raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
             logits = torch.where(possible[:, None], logits, raw)
-        raw_total = raw.logsumexp(dim=-1)
-        total = raw_total if logits is raw else logits.logsumexp(dim=-1)
+        raw_total = log_total(raw)
+        total = raw_total if logits is raw else log_total(logits)
         distribution: Tensor | None = None
         if self.sampled:
             distribution = filtered_logprobs(logits[self.sampled], *self.settings)

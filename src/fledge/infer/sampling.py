@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-RANKED = 512
-"""Tokens that are sorted for the cuts, where these need no more."""
+RANKED = (512, 4096)
+"""Tokens that are sorted for the cuts: no more than a row's need."""
 PICK_BLOCK = 256
 
 Array = np.ndarray[Any, Any]
@@ -44,7 +44,19 @@ def filtered_logprobs(
         border_p = ranked.gather(1, n_kept[:, None] - 1).squeeze(1)
         border = torch.where(cuts_p, torch.maximum(border, border_p), border)
     kept = torch.where(logprobs >= border[:, None], logprobs, float("-inf"))
-    return kept - kept.logsumexp(dim=-1, keepdim=True)
+    return kept - log_total(kept)[:, None]
+
+
+def log_total(logits_BV: Tensor) -> Tensor:
+    """The logarithm (B,) of the sum of the exponentials of each row."""
+    greatest = logits_BV.amax(dim=-1, keepdim=True)
+    greatest = torch.where(greatest.isinf(), 0.0, greatest)
+    return exponential(logits_BV - greatest).sum(dim=-1).log() + greatest[:, 0]
+
+
+def exponential(values: Tensor) -> Tensor:
+    """``values.exp()``; on a CPU by numpy, for torch takes tens of times as long where the result is as good as 0."""
+    return torch.from_numpy(np.exp(values.numpy())) if values.device.type == "cpu" else values.exp()
 
 
 def pick(logprobs_BV: Tensor, uniform_B: Tensor) -> Tensor:
@@ -53,14 +65,15 @@ def pick(logprobs_BV: Tensor, uniform_B: Tensor) -> Tensor:
     First the block of tokens is found, then the token in it, so that not everything is cumulated.
     """
     vocab_size = logprobs_BV.shape[1]
-    probability = F.pad(logprobs_BV.exp(), (0, -vocab_size % PICK_BLOCK)).view(len(logprobs_BV), -1, PICK_BLOCK)
-    blocks = probability.sum(dim=-1, dtype=torch.float64).cumsum(dim=-1)
+    probability = F.pad(exponential(logprobs_BV), (0, -vocab_size % PICK_BLOCK)).view(len(logprobs_BV), -1, PICK_BLOCK)
+    of_block = probability.sum(dim=-1).double()
+    blocks = of_block.cumsum(dim=-1)
     target = uniform_B[:, None] * blocks[:, -1:]
     # Strictly below the total: the first sum beyond it then belongs to a token that has some probability.
     target = torch.minimum(target, torch.nextafter(blocks[:, -1:], torch.zeros_like(target)))
     block = torch.searchsorted(blocks, target, right=True)
     within = probability.gather(1, block[:, :, None].expand(-1, 1, PICK_BLOCK)).squeeze(1).double().cumsum(dim=-1)
-    rest = target - (blocks - probability.sum(dim=-1, dtype=torch.float64)).gather(1, block)
+    rest = target - (blocks - of_block).gather(1, block)
     rest = torch.minimum(rest, torch.nextafter(within[:, -1:], torch.zeros_like(rest)))
     return (block * PICK_BLOCK + torch.searchsorted(within, rest, right=True)).squeeze(1)
 
@@ -76,19 +89,30 @@ def uniforms(seed_B: Array, position_B: Array) -> Array:
 
 
 def _ranked(logprobs: Tensor, cuts_k: Tensor, top_k_B: Tensor, cuts_p: Tensor, top_p_B: Tensor) -> Tensor:
-    """The greatest values of each row in descending order: as many as the cuts of top-k and top-p must see."""
-    vocab_size = logprobs.shape[1]
-    if vocab_size > 2 * RANKED:
-        ranked = _greatest(logprobs, RANKED)
-        # what lies beyond the last of these belongs to no row's cut, nor to a tie at its border
-        enough_k = (top_k_B <= RANKED) & (
-            ranked.gather(1, (top_k_B - 1).clamp(0, RANKED - 1)[:, None])[:, 0] > ranked[:, -1]
-        )
-        mass = ranked[:, :-1].double().exp().sum(dim=-1)
-        enough = torch.where(cuts_k, enough_k, ~cuts_p | (mass > top_p_B.double() + 1e-6))
-        if bool(enough.all()):
+    """The greatest values of each row in descending order: as many as the cuts of top-k and top-p must see, then -inf."""
+    n_rows, vocab_size = logprobs.shape
+    left = torch.arange(n_rows, device=logprobs.device)
+    done: list[tuple[Tensor, Tensor]] = []
+    for n in (*(n for n in RANKED if 2 * n < vocab_size), vocab_size):
+        ranked = _greatest(logprobs[left], n)
+        enough = torch.ones_like(left, dtype=torch.bool)
+        if n < vocab_size:
+            # what lies beyond the last of these belongs to no row's cut, nor to a tie at its border
+            top_k = top_k_B[left]
+            enough_k = (top_k <= n) & (ranked.gather(1, (top_k - 1).clamp(0, n - 1)[:, None])[:, 0] > ranked[:, -1])
+            mass = ranked[:, :-1].double().exp().sum(dim=-1)
+            enough = torch.where(cuts_k[left], enough_k, ~cuts_p[left] | (mass > top_p_B[left].double() + 1e-6))
+        if bool(enough.all()) and not done:
             return ranked
-    return _greatest(logprobs, vocab_size)
+        done.append((left[enough], ranked[enough]))
+        left = left[~enough]
+        if not len(left):
+            break
+    widest = done[-1][1]
+    whole = widest.new_full((n_rows, widest.shape[1]), float("-inf"))
+    for rows, ranked in done:
+        whole[rows, : ranked.shape[1]] = ranked
+    return whole
 
 
 def _greatest(values_BV: Tensor, n: int) -> Tensor:
@@ -96,10 +120,17 @@ def _greatest(values_BV: Tensor, n: int) -> Tensor:
     if values_BV.device.type != "cpu":
         return values_BV.topk(n, dim=-1).values
     # numpy's partition and sort without indices are several times faster than torch's
-    values = -values_BV.numpy()
-    if n < values.shape[1]:
-        values = np.partition(values, n - 1, axis=-1)[:, :n]
-    return torch.from_numpy(-np.sort(values, axis=-1))
+    values = values_BV.numpy()
+    width = values.shape[1] // (2 * n)
+    if width < 2:
+        return torch.from_numpy(-np.sort(-values, axis=-1)[:, :n])
+    of_blocks = values_BV[:, : values.shape[1] // width * width].unflatten(1, (-1, width)).amax(dim=-1).numpy()
+    found = np.empty((len(values), n), dtype=values.dtype)
+    for row, of_row, least in zip(values, found, -np.partition(-of_blocks, n - 1, axis=-1)[:, n - 1], strict=True):
+        # as many blocks hold a value that is no less; what is no number is no less either
+        some = row[~(row < least)]
+        of_row[:] = -np.sort(np.partition(-some, n - 1)[:n])
+    return torch.from_numpy(found)
 
 
 def _mix(value: Array) -> Array:
