@@ -89,7 +89,7 @@ def uniforms(seed_B: Array, position_B: Array) -> Array:
 
 
 def _ranked(logprobs: Tensor, cuts_k: Tensor, top_k_B: Tensor, cuts_p: Tensor, top_p_B: Tensor) -> Tensor:
-    """The greatest values of each row in descending order: as many as the cuts of top-k and top-p must see, then -inf."""
+    """The greatest values of each row, descending, as many as its cuts of top-k and top-p must see; then -inf."""
     n_rows, vocab_size = logprobs.shape
     left = torch.arange(n_rows, device=logprobs.device)
     done: list[tuple[Tensor, Tensor]] = []
