@@ -30,7 +30,7 @@ class TrackConfig:
 class ToolsConfig:
     """What the assistant learns of its tools, the calculator and search."""
 
-    n_conversations: int = setting(1_500, "conversations for tuning in which tools are offered")
+    n_conversations: int = setting(3_000, "conversations for tuning in which tools are offered")
 
     def __post_init__(self) -> None:
         if self.n_conversations < 0:

@@ -69,14 +69,15 @@ class SearchIndex:
         weights.index((rows, vocabulary), show_progress=False)
         return cls(tuple(passages), weights)
 
-    def search(self, query: str, k: int = 3) -> list[Passage]:
-        """The ``k`` best passages that have a word of ``query``, best first."""
+    def search(self, query: str, k: int = 3, *, least: float = 0.0) -> list[Passage]:
+        """The ``k`` best passages that have a word of ``query``, best first; none below ``least`` of the best score."""
         known = [word for word in dict.fromkeys(terms(query[:MAX_QUERY])) if word in self.weights.vocab_dict]
         if not known:
             return []
         scores = self.weights.get_scores(known)
         found = np.flatnonzero(scores > 0)
         best = found[np.lexsort((found, -scores[found]))][:k]
+        best = best[scores[best] >= least * scores.max()]
         return [Passage(**{**asdict(self.passages[i]), "score": float(scores[i])}) for i in best]
 
     def save(self, directory: str | Path) -> None:
@@ -105,10 +106,13 @@ class SearchIndex:
         return cls(passages, weights)
 
 
-def search_tool(index: SearchIndex, *, name: str = "search", limits: Limits | None = None) -> Tool:
+def search_tool(
+    index: SearchIndex, *, name: str = "search", least: float = 0.0, limits: Limits | None = None
+) -> Tool:
     """The tool ``search(query, k=3)`` over ``index``: each passage after its number, source and id, then the query.
 
-    The query comes last so that what was looked for stands next to what is said of it.
+    The query comes last so that what was looked for stands next to what is said of it. ``least`` is for models that
+    are easily led astray: passages that score less than this share of the best are left out.
     """
 
     def search(query: str, k: int = 3) -> str:
@@ -119,7 +123,7 @@ def search_tool(index: SearchIndex, *, name: str = "search", limits: Limits | No
             raise ToolError(f"the query is too long: {len(query)} characters, at most {MAX_QUERY}")
         if not terms(query):
             raise ToolError("the query has no words; say what to search for")
-        found = index.search(query, k)
+        found = index.search(query, k, least=least)
         if not found:
             return "nothing found; try other words"
         shown = [f"[{i}] {_label(passage)}\n{passage.text}" for i, passage in enumerate(found, 1)]

@@ -20,7 +20,7 @@ from fledge.world.lookup.reading import ASKED, NOBODY_FOUND, NOT_FOUND
 from fledge.world.randomness import stream
 
 CALCULATOR, SEARCH = "calculator", "search"
-SHARES = {"calculate": 0.28, "search": 0.36, "absent": 0.06, "plain": 0.26, "refuse": 0.04}
+SHARES = {"calculate": 0.24, "search": 0.40, "absent": 0.09, "plain": 0.23, "refuse": 0.04}
 PLAIN = {"greeting": 4, "identity": 3, "introduction": 2, "small_talk": 2, "places": 2, "sums": 6, "counting": 1}
 """What is asked where tools are offered and not needed. People are always looked up, places are known."""
 BOTH_SHARE = 0.8
