@@ -202,7 +202,7 @@ class Engine(Driven):
 
     def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token | None]:
         if self._sampler is None or self._sampler.rows != rows:
-            self._sampler = Sampler(rows, self.vocab_size, self.model.device)
+            self._sampler = Sampler(rows, self.vocab_size, self.model.device, native=self.native is not None)
         return self._sampler.sample(logits_BV)
 
     def _leave(self, row: Row) -> Completion:

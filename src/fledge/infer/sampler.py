@@ -8,18 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fledge.infer.native.draws import NO_NUMBERS, NO_TOKEN, WANTED, draw
 from fledge.infer.request import Likeliest, Token
 from fledge.infer.row import Row
-from fledge.infer.sampling import filtered_logprobs, log_total, pick, uniforms
+from fledge.infer.sampling import Array, filtered_logprobs, log_total, pick, uniforms
 from fledge.types import FledgeError
 
 LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 1e-6, 1e30  # outside, float32 is left; below, the likeliest token is taken
 
 
 class Sampler:
-    """The sampling settings of some rows, as tensors made once."""
+    """The sampling settings of some rows, made once. ``native``: by the library, where nobody wants the likeliest."""
 
-    def __init__(self, rows: Sequence[Row], vocab_size: int, device: torch.device) -> None:
+    def __init__(self, rows: Sequence[Row], vocab_size: int, device: torch.device, *, native: bool = False) -> None:
         # Sampling inverts a cumulated distribution in float64, which MPS has not.
         self.device = torch.device("cpu") if device.type == "mps" else device
         self.rows = list(rows)
@@ -37,6 +38,12 @@ class Sampler:
             tensor([r.top_p for r in chosen], torch.float32),
             tensor([r.min_p for r in chosen], torch.float32),
         )
+        self.wanted = np.zeros(len(rows), dtype=WANTED)
+        self.wanted["temperature"][self.sampled] = self.settings[0].cpu()
+        self.wanted["top_k"] = [min(request.top_k, vocab_size) for request in requests]
+        self.wanted["top_p"] = [request.top_p for request in requests]
+        self.wanted["min_p"] = [request.min_p for request in requests]
+        self.native = native and not any(request.top_logprobs for request in requests)
         self.shared: Tensor | None = None
         if len({r.forbidden_ids for r in requests}) == 1 and all(row.rules.only_forbids for row in rows):
             self.shared = tensor(list(requests[0].forbidden_ids), torch.int64)
@@ -45,12 +52,14 @@ class Sampler:
         """A token for every row, or None where its rules leave none; FledgeError where the model gives no numbers."""
         raw = logits_BV.to(self.device).float()
         logits = self._ruled(raw)
+        if self.native:
+            return self._drawn(logits, raw)
         tokens = logits.argmax(dim=-1)
         # of logits that are no number one is the greatest
         possible = _of(logits, tokens).isfinite()
         if not possible.all():
             if not raw.amax(dim=-1).isfinite().all():
-                raise FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
+                raise _no_numbers()
             logits = torch.where(possible[:, None], logits, raw)
         raw_total = log_total(raw)
         total = raw_total if logits is raw else log_total(logits)
@@ -61,8 +70,7 @@ class Sampler:
             if not finite.all():
                 possible[self.sampled] &= finite
                 distribution = torch.where(finite[:, None], distribution, raw[self.sampled].log_softmax(dim=-1))
-            positions = np.array([len(self.rows[i].ids) for i in self.sampled], dtype=np.uint64)
-            uniform = torch.from_numpy(uniforms(self.seeds[self.sampled], positions)).to(self.device)
+            uniform = torch.from_numpy(self._uniforms()[self.sampled]).to(self.device)
             tokens[self.sampled] = pick(distribution, uniform)
         logprobs = _of(logits, tokens) - total
         if distribution is not None:
@@ -82,6 +90,19 @@ class Sampler:
             found = [token if good else None for token, good in zip(found, possible.tolist(), strict=True)]
         return found
 
+    def _drawn(self, logits: Tensor, raw: Tensor) -> list[Token | None]:
+        self.wanted["uniform"] = self._uniforms()
+        drawn = draw(logits, raw, self.wanted)
+        if (drawn["fault"] == NO_NUMBERS).any():
+            raise _no_numbers()
+        return [
+            Token(token, logprob, raw_logprob) if fault != NO_TOKEN else None
+            for token, logprob, raw_logprob, fault in drawn.tolist()
+        ]
+
+    def _uniforms(self) -> Array:
+        return uniforms(self.seeds, np.array([len(row.ids) for row in self.rows], dtype=np.uint64))
+
     def _ruled(self, raw: Tensor) -> Tensor:
         """Logits after the rules of all rows; ``raw`` itself where none changes anything."""
         if self.shared is not None:
@@ -90,6 +111,10 @@ class Sampler:
         for row, values in zip(self.rows, logits, strict=True):
             row.rules.apply(values)
         return logits
+
+
+def _no_numbers() -> FledgeError:
+    return FledgeError("the model's logits are no numbers", fix="take a checkpoint from before it diverged")
 
 
 def likeliest(logprobs_V: Tensor, n: int) -> Likeliest:

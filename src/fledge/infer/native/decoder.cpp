@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "attention.h"
+#include "draws.h"
 #include "team.h"
 
 enum Mlp : int32_t { SWIGLU = 0, RELU2 = 1, GELU = 2 };
@@ -315,5 +316,16 @@ void activate(int32_t type, int32_t mlp, const void* up, int32_t rows, int32_t d
     if (type == FLOAT32)
         return activate_as(mlp, static_cast<const float*>(up), rows, d_ff, static_cast<float*>(out), of(threads));
     activate_as(mlp, static_cast<const uint16_t*>(up), rows, d_ff, static_cast<uint16_t*>(out), of(threads));
+}
+// logits, raw (rows, n) with these strides, the same array where no rule changes anything.
+void draw(const float* logits, int64_t stride, const float* raw, int64_t raw_stride, int32_t rows, int32_t n,
+          const Draw* wanted, Drawn* drawn, void* threads) {
+    Phases phases(1);
+    of(threads).run([&] {
+        Drawing drawing(n);
+        Phases::Walk(phases).share(rows, 1, [&](int row, int) {
+            drawn[row] = drawing.draw(logits + row * stride, raw + row * raw_stride, wanted[row]);
+        });
+    });
 }
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from fledge.infer.config import PRECISIONS, Precision
 from fledge.infer.native.build import library
 from fledge.infer.native.packing import LANES, Product, alternating, joined_maps, packed_weight, padded
+from fledge.infer.native.team import team
 from fledge.infer.precision import quantised
 from fledge.model.cache import KVCache
 from fledge.model.decoder import Decoder
@@ -143,7 +143,7 @@ class NativeDecoder:
             self._cache(cache),
             logits.data_ptr(),
         )
-        library().step(byref(self._model), byref(step), _team())
+        library().step(byref(self._model), byref(step), team())
         logits = logits[:, : self.model.config.vocab_size]
         cap = self.model.config.logit_softcap
         return cap * torch.tanh(logits / cap) if cap else logits
@@ -156,7 +156,7 @@ class NativeDecoder:
 
         Each text continues, from position ``starts[i]`` on, what slot ``slots[i]`` of ``cache`` holds.
         """
-        c, library_, team = self.model.config, library(), _team()
+        c, library_, threads = self.model.config, library(), team()
         counts = [len(text) for text in texts]
         rows = [sum(counts[:i]) for i in range(len(counts))]
         chunks = (CChunk * len(texts))(*(CChunk(*each) for each in zip(slots, starts, rows, counts, strict=True)))
@@ -172,7 +172,7 @@ class NativeDecoder:
         h, mixed, hidden = empty(c.d_model), empty(c.n_heads * c.head_dim), empty(c.d_ff)
 
         def normalise(addend: Tensor | None, norm: CNorm) -> None:
-            args = (c_float(c.norm_eps), n_tokens, c.d_model, _address(h), team)
+            args = (c_float(c.norm_eps), n_tokens, c.d_model, _address(h), threads)
             library_.normalise(kind, _address(x), _address(addend), byref(norm), *args)
 
         normalise(None, self._layers[0].before_attention)
@@ -180,11 +180,11 @@ class NativeDecoder:
             qkv, out, up, down = products
             given = qkv(h)
             norms = (c_void_p(layer.q_norm), c_void_p(layer.k_norm))
-            place = (c_int64(number), chunks, len(texts), _address(given), _address(mixed), team)
+            place = (c_int64(number), chunks, len(texts), _address(given), _address(mixed), threads)
             library_.attend_chunks(kind, byref(self._heads), *norms, byref(angles), byref(stored), *place)
             normalise(out(mixed), layer.before_mlp)
             wide = up(h)
-            library_.activate(kind, self._model.mlp, _address(wide), n_tokens, c.d_ff, _address(hidden), team)
+            library_.activate(kind, self._model.mlp, _address(wide), n_tokens, c.d_ff, _address(hidden), threads)
             following = self._layers[number + 1].before_attention if number + 1 < c.n_layers else self._model.norm
             normalise(down(hidden), following)
         return h
@@ -263,15 +263,3 @@ def _products(block: nn.Module) -> tuple[Product, Product, Product, Product]:
 
 def _address(values: Tensor | None) -> c_void_p:
     return c_void_p(None if values is None else values.data_ptr())
-
-
-def _team() -> c_void_p:
-    return c_void_p(_team_of(os.getpid(), torch.get_num_threads()))
-
-
-@lru_cache(maxsize=8)
-def _team_of(process: int, n_threads: int) -> int:
-    """Threads of this process: those of another do not come along when it is forked."""
-    address = library().team(n_threads)
-    assert isinstance(address, int)
-    return address

@@ -106,9 +106,7 @@ class SearchIndex:
         return cls(passages, weights)
 
 
-def search_tool(
-    index: SearchIndex, *, name: str = "search", least: float = 0.0, limits: Limits | None = None
-) -> Tool:
+def search_tool(index: SearchIndex, *, name: str = "search", least: float = 0.0, limits: Limits | None = None) -> Tool:
     """The tool ``search(query, k=3)`` over ``index``: each passage after its number, source and id, then the query.
 
     The query comes last so that what was looked for stands next to what is said of it. ``least`` is for models that

@@ -17,7 +17,7 @@ from fledge.world.facts.universe import Fact, Subject, Universe, facts_on
 from fledge.world.randomness import stream
 
 KINDS = ("entry", "notice", "letter", "diary", "talk")
-N_DIRECTORIES = 16
+N_DIRECTORIES = 256
 N_PEOPLE = 60
 FACTS_TOLD = (4, 9)
 """Fewest and most facts that the documents on a person tell."""
