@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from fledge.cli.paths import Place
+from fledge.infer.config import Precision
 
 
 def sample(
@@ -57,7 +59,17 @@ def sample(
         sys.stdout.flush()
 
 
-def chat(run: Place, /, *, temperature: float = 0.3, system: str = "", max_tokens: int = 512, seed: int = 0) -> None:
+def chat(
+    run: Place,
+    /,
+    *,
+    temperature: float = 0.3,
+    system: str = "",
+    tool: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    max_tokens: int = 512,
+    seed: int = 0,
+    precision: Precision = "float32",
+) -> None:
     """Talk to a run's assistant. Without a terminal, print a short transcript and end.
 
     In the chat: /reset, /system TEXT, /tools [NAME], /temperature X, /help, /exit.
@@ -76,14 +88,20 @@ def chat(run: Place, /, *, temperature: float = 0.3, system: str = "", max_token
         0 takes the likeliest token; higher is more varied.
     system
         What the assistant is told before you speak.
+    tool
+        A tool that it may call, in place of those that it was tuned with: calculator, python, search (in the documents
+        of a run that has a tools stage), module:function or path/file.py:function; may be given again.
     max_tokens
         Longest reply, in tokens.
     seed
         The same seed gives the same replies.
+    precision
+        The type of the weights; int8 keeps one scale a row.
     """
     from fledge.stages.talk import talk
 
-    talk(run, temperature=temperature, system=system, max_tokens=max_tokens, seed=seed)
+    sampling = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
+    talk(run, system=system, tools=tool, precision=precision, **sampling)
 
 
 def register(app: App) -> None:

@@ -37,7 +37,7 @@ def serve_run(
         raise FledgeError(f"serving needs {error.name}", fix="pip install 'fledge[serve]'") from None
     from fledge.infer.load import load_engine
     from fledge.infer.tools.toolbox import Toolbox
-    from fledge.stages.finished import stale_note
+    from fledge.stages.finished import root_of, stale_note
     from fledge.stages.tools import tool_named
     from fledge.train.hardware import choose_device
 
@@ -68,13 +68,9 @@ def key_of(given: str) -> str:
 
 def model_name(run: Path) -> str:
     """The name of the run that ``run`` is or lies in; of something else that holds a model, its own."""
+    from fledge.stages.finished import root_of
+
     return root_of(run).name
-
-
-def root_of(run: Path) -> Path:
-    """The run that ``run`` is or lies in; of something else that holds a model, itself."""
-    resolved = run.resolve()
-    return next((each for each in (resolved, *resolved.parents[:4]) if (each / "recipe.toml").is_file()), resolved)
 
 
 def greeting(config: ServeConfig, engine: Any, kind: str, precision: str, port: int) -> list[str]:

@@ -85,3 +85,9 @@ def _stale(run: Path, done: Mapping[str, Manifest]) -> dict[str, str]:
                     stale[spec.name] = name
                     break
     return stale
+
+
+def root_of(run: Path) -> Path:
+    """The run that ``run`` is or lies in; of something else that holds a model, itself."""
+    resolved = run.resolve()
+    return next((each for each in (resolved, *resolved.parents[:4]) if (each / "recipe.toml").is_file()), resolved)
