@@ -33,6 +33,7 @@ class Scripted:
         self.tokenizer, self.script = tokenizer, {asked: list(turns) for asked, turns in script.items()}
         self.asked: dict[int, GenerateRequest] = {}
         self.done: set[int] = set()
+        self.driven: set[int] = set()
 
     def submit(self, request: GenerateRequest) -> int:
         self.asked[len(self.asked)] = request

@@ -68,18 +68,20 @@ def test_a_call_is_shown_and_the_history_is_what_the_renderer_writes(tokenizer: 
 
 def test_calls_have_an_end(tokenizer: Tokenizer) -> None:
     session = chat(tokenizer, [call("1+1")], max_calls=3)
-    pieces = list(session.reply("go on"))
-    assert pieces == ["[calculator 1+1 → 2]\n"] * 3 + [pieces[-1]]
-    assert "at most 3 calls" in pieces[-1] and "more than 3 calls" in session.notice
+    assert list(session.reply("go on")) == ["[calculator 1+1 → 2]\n"] * 3
+    *before, last = session.engine.requests  # type: ignore[attr-defined]
+    opens = tokenizer.special["<|tool_call|>"]
+    assert opens in last.forbidden_ids and not any(opens in each.forbidden_ids for each in before)
     assert len(session.turns) == 1 and session.turns[0][1][-1] == tokenizer.end
+    assert session.turns[0][1].count(opens) == 3
 
 
 def test_a_result_that_does_not_fit_ends_the_reply(tokenizer: Tokenizer) -> None:
     session = chat(tokenizer, [call("2**900")], context=300)
     pieces = list(session.reply("big"))
     assert len(pieces) == 1 and "…]" in pieces[0]
-    assert "no room for what the tool gave" in session.notice
-    assert session.turns[0][1][-1] == tokenizer.end
+    assert session.notice == "(no room for what the tool gave)"
+    assert session.turns[0][1] == [tokenizer.end]
 
 
 def test_a_reply_stopped_in_a_call_ends_its_turn(tokenizer: Tokenizer) -> None:
@@ -89,6 +91,9 @@ def test_a_reply_stopped_in_a_call_ends_its_turn(tokenizer: Tokenizer) -> None:
     reply.close()  # type: ignore[attr-defined]
     assert session.turns[0][1][-1] == tokenizer.end
     list(session.reply("again"))
+    read = tokenizer.parse(session.engine.requests[-1].ids)  # type: ignore[attr-defined]
+    roles = [message.role for message in read.messages]
+    assert roles[:5] == ["user", "assistant", "tool", "assistant", "user"]
 
 
 def test_tools_are_listed_and_switched(tokenizer: Tokenizer) -> None:

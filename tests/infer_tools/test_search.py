@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fledge.infer.tools.search import SearchIndex, search_tool, terms
+from fledge.infer.tools.search import SearchIndex, names_in, search_tool, terms
 from fledge.infer.tools.toolbox import Toolbox
 from fledge.types import Document, FledgeError
 
@@ -98,3 +98,44 @@ def test_the_tool(index: SearchIndex, written: Callable[..., str], arguments: di
 @given(st.text())
 def test_any_text_has_terms(text: str) -> None:
     assert all(terms(text))
+
+
+PEOPLE = [
+    Document("1", "Ada Brown: She bakes. Her job is that of a baker.", "a"),
+    Document("2", "Eli Brown: His job, the job of a baker, is the best job in town.", "b"),
+    Document("3", "Ada Green: What job? The job of a baker is her job.", "c"),
+    Document("4", "Once Eli Brown met Ada.", "d"),
+]
+
+
+def test_passages_with_all_names_leave_out_the_others() -> None:
+    index = SearchIndex.build(PEOPLE)
+    assert {passage.id for passage in index.search("what job has Ada Brown?", 4)} == {"1", "4"}
+    assert {passage.id for passage in index.search("what job has ada brown?", 4)} == {"1", "2", "3", "4"}
+    assert [passage.id for passage in index.search("what job has Ada Brown?", 1)] == ["1"]
+    shown = search_tool(index)("what job has Eli Green?")
+    assert shown.startswith("no passage has all these names\n\n[1] ") and shown.endswith("\n\nwhat job has Eli Green?")
+    assert "no passage" not in search_tool(index)("what job has Ada Brown?")
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("Tell me. Where is Ada's cat?", {"ada"}),
+        ("Ada Brown", {"brown"}),
+        ("als Ömer mit Émile kam", {"omer", "emile"}),
+        ("if I ask for O'Neill or XML", {"neill", "xml"}),
+        ("", set()),
+    ],
+)
+def test_names_are_words_with_a_capital(query: str, names: set[str]) -> None:
+    assert names_in(query) == names
+
+
+def test_passages_far_below_the_best_may_be_left_out() -> None:
+    index = SearchIndex.build(PEOPLE)
+    scores = [passage.score for passage in index.search("baker job town", 4)]
+    assert scores == sorted(scores, reverse=True) and scores[-1] < 0.5 * scores[0]
+    assert [passage.score for passage in index.search("baker job town", 4, least=0.5)] == [
+        score for score in scores if score >= 0.5 * scores[0]
+    ]

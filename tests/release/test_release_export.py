@@ -147,6 +147,18 @@ def test_the_chat_template_writes_tools_calls_and_results_as_models_learn_them(e
     functions = [
         {"name": "weather", "description": "Tells the\nweather. Of any town.", "parameters": SCHEMA},
         {"name": "now", "parameters": {"type": "object"}},
+        {
+            "name": "who",
+            "description": "Looks up people, e.g. by id... Never twice.",
+            "parameters": {
+                "properties": {
+                    "enum": {"enum": None, "type": 5},
+                    "a": {"type": ["array", "null"]},
+                    "b": {"type": "array", "items": {}},
+                }
+            },
+        },
+        {"name": "odd", "description": "Adds etc. and more", "parameters": {"properties": None, "required": None}},
     ]
     call = {"name": "weather", "arguments": {"query": "ünï", "days": [1, 2]}}
     talk = Conversation(
@@ -168,8 +180,19 @@ def test_the_chat_template_writes_tools_calls_and_results_as_models_learn_them(e
     ]
     theirs = transformers.AutoTokenizer.from_pretrained(exported)
     listed = [{"type": "function", "function": function} for function in functions]
-    got = theirs.apply_chat_template(messages, tools=listed, add_generation_prompt=True)["input_ids"]
-    assert got == tokenizer.render(talk, add_generation_prompt=True).ids
+    exact = tokenizer.render(talk, add_generation_prompt=True).ids
+    for each in (listed, functions):
+        got = theirs.apply_chat_template(messages, tools=each, add_generation_prompt=True)["input_ids"]
+        assert got == exact
+    assert talk.tools[2].endswith("): Looks up people, e.g. by id...") and talk.tools[3] == "odd(): Adds etc. and more"
+    text = {"name": "now", "arguments": ""}
+    two = [{"type": "function", "id": i, "function": text} for i in ("1", "2")]
+    results = [{"role": "tool", "content": i, "tool_call_id": i} for i in ("1", "2")]
+    asked = [messages[0], {"role": "assistant", "content": "", "tool_calls": two}]
+    shown = theirs.apply_chat_template([*asked, *results], tokenize=False)
+    assert shown.count('{"name": "now", "arguments": {}}') == 2
+    with pytest.raises(Exception, match="in the order of the calls"):
+        theirs.apply_chat_template([*asked, *reversed(results)])
 
 
 @given(

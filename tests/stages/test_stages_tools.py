@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from fledge.run.manifest import read_manifest
+from fledge.run.manifest import Manifest, read_manifest, write_manifest
 from fledge.stages.graph import run_job
 from fledge.stages.job import check_job
 from fledge.stages.plan import plan
 from fledge.stages.recipe import recipe_from
-from fledge.stages.tools import CONVERSATIONS, INDEX, check, played, tools_of
+from fledge.stages.tools import CONVERSATIONS, INDEX, check, played, toolbox_of, tools_of
 from fledge.tokens.conversations import read_conversations
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, FledgeError
@@ -52,7 +54,7 @@ def test_the_index_and_the_conversations_are_outputs_of_the_stage(run: Path) -> 
 
 
 def test_training_shows_the_descriptions_that_a_chat_offers(run: Path, conversations: list[Conversation]) -> None:
-    with tools_of(run) as box:  # type: ignore[union-attr]
+    with toolbox_of(run / "tools") as box:
         shown = {conversation.tools for conversation in conversations}
         assert box.descriptions in shown
         assert shown <= {box.descriptions, *((each,) for each in box.descriptions), ()}
@@ -93,15 +95,28 @@ def test_an_answer_that_was_not_found_is_not_given(run: Path) -> None:
     query = {"query": "Nobody Known"}
     lost = NOT_FOUND.format(name="Nobody Known")
     turns = (Turn("Where?", "In Mill Lane.", "search", query, "7", lost), Turn("And who?", "A baker.", document="7"))
-    with tools_of(run) as box:  # type: ignore[union-attr]
+    with toolbox_of(run / "tools") as box:
         conversation = played(Dialogue("x", "search", turns, ("search",), 0), box)
     assert [message.content for message in conversation.messages if message.role != "tool"] == ["Where?", "", lost]
 
 
-def test_a_run_without_the_stage_has_no_tools(tmp_path: Path) -> None:
+def test_a_chat_has_the_tools_that_the_assistant_was_tuned_with(run: Path, tmp_path: Path) -> None:
     assert tools_of(tmp_path) is None
     (tmp_path / "tools").mkdir()
     assert tools_of(tmp_path) is None
+    shutil.copytree(run / "tools", tmp_path / "tools", dirs_exist_ok=True)
+    assert tools_of(tmp_path) is None  # nothing was tuned
+    tuned = Manifest("sft", "", {"world": "a"}, {}, {}, 0.0, 0.0, 0.0)
+    (tmp_path / "sft").mkdir()
+    write_manifest(tmp_path / "sft", tuned)
+    assert tools_of(tmp_path) is None  # but without these
+    write_manifest(tmp_path / "sft", replace(tuned, inputs={"world": "a", "tools": "b"}))
+    with tools_of(tmp_path) as box:  # type: ignore[union-attr]
+        assert box.names == ("calculator", "search")
+    for file in (tmp_path / "tools" / INDEX).glob("*.npy"):
+        file.write_bytes(b"")
+        with pytest.raises(FledgeError, match="damaged"):
+            tools_of(tmp_path)
 
 
 def test_tools_without_people_to_learn_from_are_refused(tmp_path: Path) -> None:
@@ -119,7 +134,7 @@ def test_the_run_finds_whom_no_text_knows(run: Path) -> None:
     world = World(recipe_from(RECIPE, {}).settings_of["world"])
     directory = world.directory()
     person = directory.universe.people[0]
-    with tools_of(run) as box:  # type: ignore[union-attr]
+    with toolbox_of(run / "tools") as box:
         text = box.run(json.dumps({"name": "search", "arguments": {"query": person.name}})).text
     for fact in directory.facts_told(person):
         assert f"({directory.told[fact.key]})\n" in text and whole_word(fact.value, text)

@@ -68,9 +68,11 @@ def test_numbers_and_wordings_of_tests_are_met_nowhere(
     world: World, dialogues: list[Dialogue], tasks: dict[str, WorldTask]
 ) -> None:
     text = "\n".join([said(dialogues), *(d.text for d in world.documents() if d.meta["kind"] == "reading/numbers")])
-    pairs = re.findall(r"(\d+) (?:[-+*/]|plus|minus|times|divided by) (\d+)", text)
-    assert len(pairs) > 1000
-    assert not [pair for pair in pairs if is_heldout(int(pair[0]), int(pair[1]))]
+    found = re.findall(r"(\d+) ([-+*/]|plus|minus|times|divided by) (\d+)", text)
+    # the quotient of two numbers goes with the product that it undoes
+    pairs = [(int(a) // int(b) if sign in ("/", "divided by") else int(a), int(b)) for a, sign, b in found]
+    assert len(pairs) > 1000 and len([sign for _, sign, _ in found if sign == "/"]) > 100
+    assert not [pair for pair in pairs if is_heldout(*pair)]
     for name in ("beyond_sums", "beyond_sums_new_wording"):
         for example in tasks[name].examples("heldout"):
             assert is_heldout(example.meta["data"][0], example.meta["data"][2])

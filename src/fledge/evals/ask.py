@@ -37,7 +37,7 @@ def ask(
 
     Sampled answers depend on ``seed`` and the request, not on its place among the others. With a ``toolbox`` the calls
     of a conversation that offers tools are carried out, and it goes on with their results; ``max_tokens`` then holds
-    for each of its turns, and the temperature must be 0.
+    for each of its turns, and the temperature must be 0. One that never comes to an end has no text.
     """
     answers: list[Answer | Unanswerable] = [Unanswerable("not asked")] * len(requests)
     to_generate: list[tuple[int, GenerateRequest]] = []
@@ -48,6 +48,8 @@ def ask(
             if request.kind == "generate":
                 generation = _generation(engine, tokenizer, request, seed, max_tokens)
                 offers = toolbox is not None and not isinstance(request.prompt, str) and request.prompt.tools
+                if offers and request.temperature:
+                    raise FledgeError("what offers tools is asked at temperature 0")
                 (with_tools if offers else to_generate).append((i, generation))
             else:
                 ids, n_scored = continuation_ids(tokenizer, request, engine.context_length)
@@ -80,12 +82,13 @@ def _with_tools(
         loops = []
         for i, _ in chosen:
             prompt = requests[i].prompt
-            assert not isinstance(prompt, str) and requests[i].temperature == 0
+            assert not isinstance(prompt, str)
             loops.append(ToolLoop(tokenizer, prompt, toolbox.session()))
         episodes = run_episodes(engine, loops, chosen[0][1])
         for (i, _), loop, episode in zip(chosen, loops, episodes, strict=True):
             logprob, n_tokens = float(np.sum(episode.behavior_logp, dtype=np.float64)), int(sum(episode.weight))
-            yield i, Answer(loop.said.content, logprob, n_tokens, tuple(loop.calls))
+            said = loop.said.content if episode.finish_reason == "done" else ""  # else it still waits for a result
+            yield i, Answer(said, logprob, n_tokens, tuple(loop.calls))
 
 
 def continuation_ids(tokenizer: Tokenizer, request: Request, context_length: int) -> tuple[list[int], int]:

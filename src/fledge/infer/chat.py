@@ -95,32 +95,43 @@ class ChatSession:
 
     def _stream(self, request: GenerateRequest, text: str, kept: list[tuple[str, list[int]]]) -> Iterator[str]:
         ids: list[int] = []
+        n_answered = 0  # of these, in which every call has its result
         session = self.offered.session(self.max_calls) if self.offered else None
         try:
-            for n_left in range(self.max_calls, -1, -1):
+            for n_left in range(self.max_calls if session else 0, -1, -1):
+                if not n_left:
+                    request = replace(request, forbidden_ids=(*request.forbidden_ids, *self._call_ids))
                 n_before = len(ids)
                 yield from visible_pieces(self.tokenizer, self._kept(request, ids))
-                if session is None:
-                    break
                 said = self.tokenizer.parse_reply(ids[n_before:])
-                if not said.tool_calls or ids[-1] != self.tokenizer.end:
+                if session is None or not n_left or not said.tool_calls or ids[-1] != self.tokenizer.end:
                     break
                 made = made_calls(session, said)
-                yield ("\n" if said.content else "") + "".join(f"{shown_call(call)}\n" for call in made)
                 results = following_ids(self.tokenizer, [Message("tool", call.result) for call in made])
                 prompt = [*request.ids, *ids[n_before:], *results]
-                if not n_left or len(prompt) > self.engine.context_length:
-                    why = "no room for what the tool gave" if n_left else f"more than {self.max_calls} calls"
-                    self.notice = f"{self.notice} ({why})".strip()
+                fits = len(prompt) <= self.engine.context_length
+                if fits:
+                    ids += results
+                    n_answered = len(ids)
+                yield ("\n" if said.content else "") + "".join(f"{shown_call(call)}\n" for call in made)
+                if not fits:
+                    self.notice = f"{self.notice} (no room for what the tool gave)".strip()
                     break
-                ids += results
                 request = replace(request, ids=prompt)
         finally:
+            # a call without its result is nothing that a model knows
+            del ids[next((i for i in range(n_answered, len(ids)) if ids[i] in self._call_ids), len(ids)) :]
             if not ids or ids[-1] != self.tokenizer.end:
-                self.notice = (self.notice + " (the reply was cut off)").strip()
+                if not self.notice.endswith("gave)"):
+                    self.notice = (self.notice + " (the reply was cut off)").strip()
                 ids.append(self.tokenizer.end)
             self.turns = [*kept, (text, ids)]
             self.n_replies += 1
+
+    @property
+    def _call_ids(self) -> tuple[int, ...]:
+        special = self.tokenizer.special
+        return (special["<|tool_call|>"],) if "<|tool_call|>" in special else ()
 
     def _kept(self, request: GenerateRequest, ids: list[int]) -> Iterator[int]:
         """The ids of a turn as they come; they are added to ``ids``."""

@@ -24,7 +24,7 @@ from fledge.stages.figures import (
 )
 from fledge.stages.plan import UNGUARDED, files_of, read_begun
 from fledge.stages.table import StageContext, heldout_directories
-from fledge.stages.tools import tools_of
+from fledge.stages.tools import toolbox_of
 from fledge.types import Task
 
 WITH_TOOLS_TOO = {"greetings": "", "sums_2": "", "facts_unasked": "search"}
@@ -50,7 +50,7 @@ def run(context: StageContext) -> dict[str, Any]:
     assistant = context.upstream.get("sft")
     asks_base = replace(config, tasks=()) if assistant else config
     summaries: dict[str, dict[str, Any]] = {}
-    box = tools_of(context.run) if "tools" in context.upstream else None
+    box = toolbox_of(context.upstream["tools"]) if "tools" in context.upstream else None
     offered = box.descriptions if box else ()
     begun = read_begun(context.out)
     tools: dict[str, Any] = {"toolbox": box, "tools_identity": begun.inputs.get("tools", "") if begun else ""}

@@ -67,14 +67,23 @@ def toolbox(index: SearchIndex) -> Toolbox:
     return Toolbox([named("calculator"), run_search(index)])
 
 
+def toolbox_of(stage: Path) -> Toolbox:
+    """The tools of a finished tools stage."""
+    from fledge.infer.tools.search import SearchIndex
+
+    return toolbox(SearchIndex.load(stage / INDEX))
+
+
 def tools_of(run: Path) -> Toolbox | None:
     """The tools that the assistant of a run was tuned with; None where it was tuned with none, or is no run."""
-    from fledge.infer.tools.search import SearchIndex
     from fledge.run.manifest import read_manifest
 
-    if not (run / "tools").is_dir() or read_manifest(run / "tools") is None:
+    if not (run / "tools").is_dir() or not (run / "sft").is_dir():
         return None
-    return toolbox(SearchIndex.load(run / "tools" / INDEX))
+    tuned = read_manifest(run / "sft")
+    if tuned is None or "tools" not in tuned.inputs or read_manifest(run / "tools") is None:
+        return None
+    return toolbox_of(run / "tools")
 
 
 def tool_named(name: str, run: Path) -> Tool:

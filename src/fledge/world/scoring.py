@@ -85,5 +85,6 @@ def score_story_words(example: Example, answer: str) -> Score:
 
 
 def score_not_found(example: Example, answer: str) -> Score:
-    says_so = re.search(r"\bdid(?: not|n't) find\b", answer, re.IGNORECASE) is not None
+    """1 where the answer says that and nothing else, of whom was asked about."""
+    says_so = answer.strip() in example.meta["right"]
     return Score(1.0, "right") if says_so else Score(0.0, "makes something up")

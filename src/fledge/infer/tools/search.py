@@ -23,6 +23,9 @@ OVERLAP_WORDS = 30
 MAX_QUERY = 1_000  # characters
 MAX_PASSAGES = 10
 FORMAT = 1
+MAX_RANKED = 100
+"""Of the best passages, that are looked through for names."""
+NOT_ALL = "no passage has all these names"
 _WORD = re.compile(r"\w+")
 
 
@@ -70,14 +73,21 @@ class SearchIndex:
         return cls(tuple(passages), weights)
 
     def search(self, query: str, k: int = 3, *, least: float = 0.0) -> list[Passage]:
-        """The ``k`` best passages that have a word of ``query``, best first; none below ``least`` of the best score."""
+        """The ``k`` best passages that have a word of ``query``, best first; none below ``least`` of the best score.
+
+        Where some of the best have all names of the query, the others are left out: who asks for Ada Brown wants
+        neither another Ada nor another Brown.
+        """
         known = [word for word in dict.fromkeys(terms(query[:MAX_QUERY])) if word in self.weights.vocab_dict]
         if not known:
             return []
         scores = self.weights.get_scores(known)
         found = np.flatnonzero(scores > 0)
-        best = found[np.lexsort((found, -scores[found]))][:k]
+        best = found[np.lexsort((found, -scores[found]))][:MAX_RANKED]
         best = best[scores[best] >= least * scores.max()]
+        wanted = names_in(query)
+        named = [i for i in best if wanted <= set(terms(self.passages[i].text))]
+        best = (named or best)[:k]
         return [Passage(**{**asdict(self.passages[i]), "score": float(scores[i])}) for i in best]
 
     def save(self, directory: str | Path) -> None:
@@ -99,7 +109,7 @@ class SearchIndex:
             weights = _bm25s().BM25.load(root, show_progress=False)
             with open(root / "passages.jsonl", encoding="utf-8") as file:
                 passages = tuple(Passage(**json.loads(line)) for line in file)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
             raise FledgeError(f"is damaged ({error})", where=str(root), fix="build it again") from error
         if not len(passages) == noted.get("passages") == weights.scores["num_docs"]:
             raise FledgeError("is damaged (passages are missing)", where=str(root), fix="build it again")
@@ -125,6 +135,8 @@ def search_tool(index: SearchIndex, *, name: str = "search", least: float = 0.0,
         if not found:
             return "nothing found; try other words"
         shown = [f"[{i}] {_label(passage)}\n{passage.text}" for i, passage in enumerate(found, 1)]
+        if not names_in(query) <= set(terms(found[0].text)):
+            shown.insert(0, NOT_ALL)
         return "\n\n".join([*shown, " ".join(query.split())])
 
     return tool_of(search, name=name, limits=limits, isolated=False)
@@ -134,6 +146,17 @@ def terms(text: str) -> list[str]:
     """Words as they are compared: compatibility forms (NFKC), case and accents made one."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", harmless(text)).casefold())
     return _WORD.findall("".join(c for c in folded if not unicodedata.combining(c)))
+
+
+def names_in(query: str) -> set[str]:
+    """Words of ``query`` with a capital, as :func:`terms` has them; not the first of a sentence, nor single letters."""
+    query = harmless(query)
+    found = set()
+    for word in _WORD.finditer(query):
+        before = query[: word.start()].rstrip()
+        if len(word.group()) > 1 and word.group()[0].isupper() and before and before[-1] not in ".!?":
+            found.update(terms(word.group()))
+    return found
 
 
 def _passages(document: Document, width: int, overlap: int) -> Iterator[Passage]:

@@ -125,10 +125,14 @@ def describe(function: Mapping[str, Any]) -> str:
     ``function`` has ``name``, ``description`` and ``parameters`` as OpenAI's API lists a tool, the schema of a client's
     tool too. Of the description the line has the first sentence.
     """
-    told, ends, _ = " ".join(str(function.get("description") or "").split()).partition(". ")
-    return (
-        f"{function['name']}({arguments_of(function['parameters'])}){': ' if told else ''}{told}{'.' if ends else ''}"
-    )
+    told = ""
+    for part in " ".join(str(function.get("description") or "").split()).split(". "):
+        if told and part[:1].isupper():  # not after "e.g. "
+            told += "."
+            break
+        told += f". {part}" if told else part
+    line = f"{function['name']}({arguments_of(function['parameters'])})"
+    return f"{line}: {told}" if told else line
 
 
 def openai(tool: Tool) -> dict[str, Any]:

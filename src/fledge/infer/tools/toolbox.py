@@ -47,8 +47,8 @@ class Toolbox:
 
     def only(self, names: Iterable[str]) -> Toolbox:
         """The tools of these names, in the order that they have here, with the same worker processes."""
-        chosen = Toolbox(())
-        chosen._tools = {name: self._tools[name] for name in self._tools if name in set(names)}
+        chosen, wanted = Toolbox(()), set(names)
+        chosen._tools = {name: tool for name, tool in self._tools.items() if name in wanted}
         chosen._workers = self._workers
         return chosen
 

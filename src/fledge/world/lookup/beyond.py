@@ -28,7 +28,8 @@ def beyond(rng: Random, config: WorldConfig, heldout: bool, new_wording: bool = 
     while True:
         sign = rng.choice("+-**/")
         a, b = _operands(rng, config, sign)
-        if is_heldout(a, b) == heldout:
+        # a quotient goes with the product that it undoes
+        if is_heldout(*((a // b, b) if sign == "/" else (a, b))) == heldout:
             break
     gold = {"+": a + b, "-": a - b, "*": a * b, "/": a // b}[sign]
     wordings = ASK if rng.random() < 0.5 else ASK_IN_WORDS

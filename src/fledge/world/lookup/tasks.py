@@ -17,7 +17,7 @@ from fledge.world.facts.universe import Fact, Universe
 from fledge.world.lookup.beyond import beyond
 from fledge.world.lookup.dialogues import CALCULATOR, SEARCH
 from fledge.world.lookup.directory import Directory, own_directory, training_directory
-from fledge.world.lookup.reading import NOBODY_FOUND
+from fledge.world.lookup.reading import NOBODY_FOUND, NOT_FOUND
 from fledge.world.randomness import stream
 from fledge.world.skills.exercise import Exercise
 from fledge.world.task import WorldTask, exercise_examples, prompt
@@ -39,7 +39,9 @@ def lookup_tasks(config: WorldConfig, universe: Universe) -> list[WorldTask]:
             WorldTask(f"index_people{ending}", make_people, score_fact, MAX_TOKENS, tool=SEARCH),
         ]
     absent = partial(_absent, config, universe)
-    tasks.append(WorldTask("index_absent", absent, scoring.score_not_found, MAX_TOKENS, closed=False, tool=SEARCH))
+    seen = config.unknown_share > 0  # conversations say then of these people that nobody knows them
+    score = scoring.score_not_found
+    tasks.append(WorldTask("index_absent", absent, score, MAX_TOKENS, closed=False, seen=seen, tool=SEARCH))
     for task in tasks[2:]:
         task.also_without = False
     return tasks
@@ -79,4 +81,6 @@ def _absent(config: WorldConfig, universe: Universe, split: Split) -> Iterator[E
     for person in people[:half] if split == "heldout" else people[half:]:
         asked = question(rng, rng.choice(TESTED), person.name)
         gold = NOBODY_FOUND.format(name=person.name)
-        yield Example("", prompt(asked), gold, meta={"value": "", "wrong": f"{person.name} lives here."})
+        right = [gold, NOT_FOUND.format(name=person.name)]
+        wrong = f"I did not find it hard. {person.name} lives here."
+        yield Example("", prompt(asked), gold, meta={"value": "", "right": right, "wrong": wrong})
