@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fledge.cli.main import main
 from fledge.run.manifest import Manifest, read_manifest, write_manifest
 from fledge.stages.graph import run_job
 from fledge.stages.job import check_job
@@ -138,3 +139,42 @@ def test_the_run_finds_whom_no_text_knows(run: Path) -> None:
         text = box.run(json.dumps({"name": "search", "arguments": {"query": person.name}})).text
     for fact in directory.facts_told(person):
         assert f"({directory.told[fact.key]})\n" in text and whole_word(fact.value, text)
+
+
+def test_a_run_with_tools_is_tuned_asked_and_talked_to_with_them(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixed = {"compile": "off", "precision": "fp32", "attention": "products", "threads": 1, "batch_tokens": 2048}
+    trained = {**fixed, "context_length": 512, "micro_batch_rows": 2}
+    tasks = ["beyond_sums", "beyond_sums_with_tools", "index_people_with_tools"]
+    recipe = {
+        **RECIPE,
+        "tokenizer": {"vocab_size": 400},
+        "tokens": {"workers": 1},
+        "pretrain": {**trained, "depth": 1, "tokens": 8192, "model": {"d_model": 16, "head_dim": 16, "d_ff": 32}},
+        "sft": {**trained, "tokens": 8192},
+        "eval": {
+            "tasks": ["beyond_sums", "beyond_sums_with_tools", "index_people_with_tools"],
+            "n": 3,
+            "max_tokens": 8,
+        },
+    }
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    run_job(recipe_from(recipe, {}).job(out), say=lambda line: None)
+    results = {each["name"]: each for each in json.loads((out / "eval/results.json").read_text("utf-8"))["tasks"]}
+    assert set(results) == set(tasks)
+    assert results["index_people_with_tools"]["calls"]["prompts"] == 3 and not results["beyond_sums"]["calls"]
+    with tools_of(out) as box:  # type: ignore[union-attr]
+        assert box.names == ("calculator", "search")
+    capsys.readouterr()
+    for place in (out, out / "sft"):
+        assert main(["chat", place.as_posix(), "--max-tokens", "4"]) == 0
+        assert capsys.readouterr().out.count("you> ") >= 2
+    assert main(["chat", out.as_posix(), "--tool", "nothing"]) != 0
+    assert "there is no tool 'nothing'" in capsys.readouterr().err
+    job = recipe_from({**recipe, "tools": {"n_conversations": 20}}, {}).job(out)
+    actions = {each.stage: each.action for each in plan(job.stages, job.settings_of, out)}
+    assert (
+        actions["tools"] == "re-run" and actions["pretrain"] == "done" and actions["sft"] != "done" != actions["eval"]
+    )
