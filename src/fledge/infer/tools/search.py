@@ -87,8 +87,7 @@ class SearchIndex:
         best = best[scores[best] >= least * scores.max()]
         wanted = names_in(query)
         named = [i for i in best if wanted <= set(terms(self.passages[i].text))]
-        best = (named or best)[:k]
-        return [Passage(**{**asdict(self.passages[i]), "score": float(scores[i])}) for i in best]
+        return [Passage(**{**asdict(self.passages[i]), "score": float(scores[i])}) for i in (named or best)[:k]]
 
     def save(self, directory: str | Path) -> None:
         """Write the index to ``directory``, whole or not at all."""
