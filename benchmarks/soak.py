@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ def write_tiny_run(folder: Path) -> Path:
     tokenizer.save(run / "tokenizer")
     (run / "recipe.toml").write_text("")
     torch.manual_seed(0)
-    sizes = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "head_dim": 8, "d_ff": 48}
+    sizes = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "head_dim": 16, "d_ff": 48}
     model = Decoder(ModelConfig(vocab_size=tokenizer.vocab_size, **sizes))
     weights = run / "sft" / "model"
     weights.mkdir(parents=True)
@@ -198,6 +199,12 @@ def started(run: Path) -> tuple[subprocess.Popen[str], str]:
     raise SystemExit("the server did not start")
 
 
+def grown(memory: Mapping[str, float | None]) -> bool:
+    """Whether it is not flat: the first quarter is for warming up."""
+    quarter, end = memory["quarter"], memory["end"]
+    return bool(quarter and end and end > GREATEST_GROWTH * quarter)
+
+
 async def soak(url: str, pid: int, clients: int, seconds: float, seed: int) -> dict[str, Any]:
     tally, began = Tally(), time.monotonic()
     workers = [Client(url, tally, random.Random(f"{seed} {i}")) for i in range(clients)]
@@ -219,7 +226,7 @@ async def soak(url: str, pid: int, clients: int, seconds: float, seed: int) -> d
             tally.fault(f"still at work after all had ended: {busy}")
     if tally.counts["differing"] > DIFFERING * max(tally.counts["repeated"], 100):
         tally.fault(f"{tally.counts['differing']} of {tally.counts['repeated']} repeated answers differ")
-    if memory["end"] and memory["quarter"] and memory["end"] > GREATEST_GROWTH * memory["quarter"]:
+    if grown(memory):
         tally.fault(f"memory grew from {memory['quarter']} to {memory['end']} MiB")
     tokens = re.search(r"^fledge_generated_tokens_total (\S+)", page, re.MULTILINE)
     return {

@@ -32,7 +32,7 @@ def tokenizer() -> Tokenizer:
 
 def random_model(vocab_size: int, seed: int = 0, **sizes: Any) -> Decoder:
     """A model whose every weight matters: trained ones are not zero where fresh ones are."""
-    shape = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "head_dim": 8, "d_ff": 48, **sizes}
+    shape = {"n_layers": 2, "d_model": 32, "n_heads": 4, "n_kv_heads": 2, "head_dim": 16, "d_ff": 48, **sizes}
     model = Decoder(ModelConfig(vocab_size=vocab_size, **shape))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

@@ -56,3 +56,6 @@ def test_faults_are_seen() -> None:
     tally.text({"seed": 1}, "a")
     tally.text({"seed": 1}, "b")
     assert (tally.counts["repeated"], tally.counts["differing"]) == (1, 1)
+    flat = {"start": 100.0, "quarter": 200.0, "half": 200.0, "end": 201.0}
+    assert not soak.grown(flat) and not soak.grown({**flat, "end": None})
+    assert soak.grown({**flat, "end": 200.0 * soak.GREATEST_GROWTH + 1})

@@ -23,8 +23,13 @@ CONTEXT = 80
 
 
 @pytest.fixture(scope="module")
-def small(model: Decoder) -> Engine:
-    return Engine(model, context_length=CONTEXT, max_batch=3)
+def small(model: Decoder, native: bool) -> Engine:
+    return Engine(model, context_length=CONTEXT, max_batch=3, native=native)
+
+
+def another(engine: Engine, max_batch: int = 64) -> Engine:
+    """One that has not read anything yet."""
+    return Engine(engine.model, context_length=CONTEXT, max_batch=max_batch, native=engine.native is not None)
 
 
 def run(engine: Engine, requests: Sequence[GenerateRequest], arrivals: Sequence[int]) -> list[Completion]:
@@ -44,17 +49,26 @@ def run(engine: Engine, requests: Sequence[GenerateRequest], arrivals: Sequence[
     return [done[i] for i in range(len(requests))]
 
 
-def same(given: Completion, expected: Completion) -> None:
+def same(given: Completion, expected: Completion, top_p: float = 1.0) -> None:
     assert given.ids == expected.ids
     assert given.finish_reason == expected.finish_reason
     for a, b in zip(given.tokens, expected.tokens, strict=True):
         assert a.raw_logprob == pytest.approx(b.raw_logprob, abs=1e-4)
         # a token at the border of top-p may be in or out by a rounding, which moves the others
-        assert a.logprob == pytest.approx(b.logprob, abs=0.05)
+        assert a.logprob == pytest.approx(b.logprob, abs=1e-4 if top_p == 1 else 0.05)
+        assert dict(a.raw_top) == pytest.approx(dict(b.raw_top), abs=1e-4)
 
 
 prompts = st.tuples(st.integers(0, 2), st.integers(1, CONTEXT - 4), st.integers(0, 3))
-kinds = st.sampled_from([{}, {"temperature": 1.0}, {"temperature": 0.8, "top_p": 0.8}, {"prompt_logprobs": 0}])
+kinds = st.sampled_from(
+    [
+        {},
+        {"temperature": 1.0},
+        {"temperature": 0.8, "top_p": 0.8},
+        {"prompt_logprobs": 0},
+        {"top_logprobs": 1000},  # of all tokens
+    ]
+)
 
 
 @given(
@@ -74,9 +88,9 @@ def test_any_arrivals_give_what_each_gets_alone(small: Engine, drawn, chunk) -> 
         patch.setattr(reader, "CHUNK_TOKENS", chunk)
         together = run(small, requests, [arrival for *_, arrival in drawn])
     for request, completion in zip(requests, together, strict=True):
-        fresh = Engine(small.model, context_length=CONTEXT, max_batch=1)
+        fresh = another(small, max_batch=1)
         expected = fresh.generate([request])[0]
-        same(completion, expected)
+        same(completion, expected, request.top_p)
         assert len(completion.prompt) == len(expected.prompt)
         for a, b in zip(completion.prompt, expected.prompt, strict=True):
             assert (a.id, a.logprob) == (b.id, pytest.approx(b.logprob, abs=1e-4))
@@ -94,13 +108,13 @@ def test_a_prefix_is_read_once(small: Engine) -> None:
     assert longer.n_cached == 64
     same(
         longer,
-        Engine(small.model, context_length=CONTEXT).generate([GenerateRequest([*ids, *first.ids, 5], max_tokens=2)])[0],
+        another(small).generate([GenerateRequest([*ids, *first.ids, 5], max_tokens=2)])[0],
     )
 
 
 def test_samples_of_one_prompt_share_it_and_differ(small: Engine) -> None:
     ids = np.random.default_rng(2).integers(0, small.vocab_size, 70).tolist()
-    engine = Engine(small.model, context_length=CONTEXT, max_batch=8)
+    engine = another(small, max_batch=8)
     samples = engine.generate([GenerateRequest(ids, max_tokens=5, temperature=1.5, seed=i) for i in range(8)])
     assert sorted(sample.n_cached for sample in samples) == [0] + [64] * 7
     assert len({sample.ids[0] for sample in samples}) > 4
@@ -158,12 +172,12 @@ def test_greater_priority_goes_first(small: Engine) -> None:
     assert [numbers.index(n) for n in first_token] == [2, 4, 3, 0, 1, 5]
 
 
-def test_new_weights_are_used_at_once(small: Engine, model: Decoder) -> None:
+def test_new_weights_are_used_at_once(native: bool, model: Decoder) -> None:
     changed = copy.deepcopy(model)
     with torch.no_grad():
         for parameter in changed.parameters():
             parameter.mul_(0.7)
-    engine = Engine(copy.deepcopy(model), context_length=CONTEXT, max_batch=2)
+    engine = Engine(copy.deepcopy(model), context_length=CONTEXT, max_batch=2, native=native)
     ids = np.random.default_rng(4).integers(0, engine.vocab_size, 40).tolist()
     before = engine.generate([GenerateRequest(ids, max_tokens=8)])[0]
     engine.submit(GenerateRequest(ids, max_tokens=8))
@@ -174,19 +188,20 @@ def test_new_weights_are_used_at_once(small: Engine, model: Decoder) -> None:
         late += engine.step()
     assert [t.id for t in early if t] == list(before.ids[: len(early)])
     prompt = [*ids, *before.ids[: len(early)]]
-    fresh = Engine(changed, context_length=CONTEXT).generate([GenerateRequest(prompt, max_tokens=8 - len(early))])[0]
-    assert tuple(event.token.id for event in late if event.token) == fresh.ids
+    fresh = Engine(changed, context_length=CONTEXT, native=native)
+    rest = fresh.generate([GenerateRequest(prompt, max_tokens=8 - len(early))])[0]
+    assert tuple(event.token.id for event in late if event.token) == rest.ids
     assert late[-1].completion is not None and late[-1].completion.weights_version == 7
     after = engine.generate([GenerateRequest(ids, max_tokens=8)])[0]
-    same(after, Engine(changed, context_length=CONTEXT).generate([GenerateRequest(ids, max_tokens=8)])[0])
+    same(after, fresh.generate([GenerateRequest(ids, max_tokens=8)])[0])
     assert after.ids != before.ids
 
 
-def test_a_failed_step_leaves_the_engine_usable(model: Decoder) -> None:
+def test_a_failed_step_leaves_the_engine_usable(model: Decoder, native: bool) -> None:
     broken = copy.deepcopy(model)
     with torch.no_grad():
         broken.lm_head.weight[3, 0] = float("nan")
-    engine = Engine(broken, context_length=16, max_batch=2)
+    engine = Engine(broken, context_length=16, max_batch=2, native=native)
     for _ in range(2):
         with pytest.raises(Exception, match="no numbers"):
             engine.generate([GenerateRequest([1, 2], max_tokens=3)])
@@ -199,7 +214,7 @@ def test_a_step_that_fails_is_taken_again(small: Engine, monkeypatch: pytest.Mon
     """Nothing is lost but the time: no row, no event, no token twice."""
     requests = [GenerateRequest([i + 1, *range(20)], max_tokens=6, temperature=0.8, seed=i) for i in range(5)]
     expected = [completion.ids for completion in small.generate(requests)]
-    engine = Engine(small.model, context_length=CONTEXT, max_batch=3)
+    engine = another(small, max_batch=3)
     numbers = [engine.submit(request) for request in requests]
     sample, calls = Engine._sample, 0
 
@@ -228,7 +243,7 @@ def test_a_prompt_as_long_as_the_context_between_others(small: Engine) -> None:
         GenerateRequest([4, 5], max_tokens=30),
         GenerateRequest(long, max_tokens=5),
     ]
-    alone = [Engine(small.model, context_length=CONTEXT).generate([request])[0] for request in requests]
+    alone = [another(small).generate([request])[0] for request in requests]
     for completion, expected in zip(run(small, requests, [0, 0, 0, 4]), alone, strict=True):
         same(completion, expected)
 
@@ -265,8 +280,8 @@ def test_weights_of_other_sizes_are_refused(small: Engine, random_model) -> None
             Engine(small.model, **bad)
 
 
-def test_weights_that_are_no_numbers_leave_nothing_behind(model: Decoder) -> None:
-    engine = Engine(copy.deepcopy(model), context_length=CONTEXT)
+def test_weights_that_are_no_numbers_leave_nothing_behind(model: Decoder, native: bool) -> None:
+    engine = Engine(copy.deepcopy(model), context_length=CONTEXT, native=native)
     request = GenerateRequest(list(range(40)), max_tokens=5)
     before = engine.generate([request])[0]
     broken = copy.deepcopy(model)
@@ -299,9 +314,9 @@ def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(small: Engine, m
     assert order[0] == short and long in order
 
 
-def test_tokens_that_are_none_never_come(random_model, tokenizer: Tokenizer) -> None:
+def test_tokens_that_are_none_never_come(random_model, tokenizer: Tokenizer, native: bool) -> None:
     padded = random_model(tokenizer.vocab_size + 40)
-    engine = Engine(padded, context_length=32, tokenizer=tokenizer)
+    engine = Engine(padded, context_length=32, tokenizer=tokenizer, native=native)
     requests = [GenerateRequest([1], max_tokens=20, temperature=3.0, seed=i, stop=("never",)) for i in range(8)]
     bias = GenerateRequest([1], max_tokens=5, logit_bias={tokenizer.vocab_size + 3: 100.0})
     for completion in engine.generate([*requests, bias]):

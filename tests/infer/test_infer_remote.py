@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +13,26 @@ import pytest
 from safetensors.torch import save_file
 
 from fledge.infer.engine import Engine
+from fledge.infer.environments import ToolLoop, run_episodes
 from fledge.infer.load import load_engine
 from fledge.infer.remote import RemoteEngine
 from fledge.infer.request import Constraint, GenerateRequest
+from fledge.infer.tools.tool import tool
+from fledge.infer.tools.toolbox import Toolbox
 from fledge.model.config_json import write_config
 from fledge.model.decoder import Decoder
 from fledge.model.weights import exported_weights
 from fledge.run.files import write_json
 from fledge.tokens.tokenizer import Tokenizer
-from fledge.types import FledgeError
+from fledge.types import Conversation, FledgeError, Message
 
 
-def written(model: Decoder, tokenizer: Tokenizer, folder: Path) -> Path:
+def written(model: Decoder, tokenizer: Tokenizer, folder: Path, context_length: int = 48) -> Path:
     tokenizer.save(folder)
     save_file(
         {name: tensor.contiguous() for name, tensor in exported_weights(model).items()}, folder / "model.safetensors"
     )
-    write_json(folder / "config.json", write_config(model.config, context_length=48))
+    write_json(folder / "config.json", write_config(model.config, context_length=context_length))
     return folder
 
 
@@ -67,6 +72,35 @@ def test_what_is_refused_there_is_told_here(remote: RemoteEngine) -> None:
     remote.step()
     left = remote.cancel(number)
     assert left is not None and len(left.ids) == 1
+
+
+def test_a_tool_loop_runs_there_as_it_does_here(model: Decoder, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    """Calls by force of a grammar, as a model without sense makes none; their results are read by both."""
+    pytest.importorskip("llguidance")
+    folder = written(model, tokenizer, tmp_path, context_length=200)
+    here: Engine = load_engine(folder, max_batch=3)[0]
+
+    @tool(isolated=False)
+    def up(n: int) -> int:
+        """One more."""
+        return n + 1
+
+    call = r"""start: <|tool_call|> "{\"name\": \"up\", \"arguments\": {\"n\": " /[1-9]/ "}}" <|/tool_call|> /x*/"""
+    request = GenerateRequest([0], max_tokens=60, temperature=1.0, stop_ids=(tokenizer.end,), seed=5)
+    request = replace(request, constraint=Constraint("grammar", call), logit_bias={tokenizer.end: 30.0})
+    found = []
+    with Toolbox([up]) as toolbox, RemoteEngine(folder, threads=1, max_batch=3) as remote:
+        for engine in (remote, here):
+            asked = Conversation((Message("user", "the cat"),))
+            loops = [ToolLoop(tokenizer, asked, toolbox.session()) for _ in range(3)]
+            episodes = run_episodes(engine, loops, request, max_turns=2)
+            found.append((episodes, [loop.calls for loop in loops]))
+    assert found[0] == found[1]
+    episodes, calls = found[0]
+    assert len({made[0].text for made in calls}) > 1
+    for episode, made in zip(episodes, calls, strict=True):
+        assert made and all(int(each.result) == json.loads(each.text)["arguments"]["n"] + 1 for each in made)
+        assert sum(episode.weight) < len(episode.ids) and episode.finish_reason == "length"
 
 
 def test_new_weights_come_by_their_place(

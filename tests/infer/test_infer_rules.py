@@ -22,9 +22,9 @@ from fledge.types import FledgeError
 
 
 @pytest.fixture(scope="module")
-def texts(model: Decoder, tokenizer: Tokenizer) -> Engine:
+def texts(model: Decoder, tokenizer: Tokenizer, native: bool) -> Engine:
     """An engine that knows its tokenizer."""
-    return Engine(model, context_length=64, max_batch=4, tokenizer=tokenizer)
+    return Engine(model, context_length=64, max_batch=4, tokenizer=tokenizer, native=native)
 
 
 def model_logits(model: Decoder, ids: list[int]) -> torch.Tensor:
@@ -100,14 +100,22 @@ def test_prompt_logprobs_equal_a_forward_pass(texts: Engine, model: Decoder, len
             assert [i for i, _ in token.top] == expected[at].topk(2).indices.tolist()
 
 
-def test_samples_follow_the_distribution(texts: Engine, model: Decoder) -> None:
-    settings_ = {"temperature": 1.4, "top_k": 40, "top_p": 0.9, "logit_bias": {7: 1.0}}
+@pytest.mark.parametrize("top_logprobs", [0, 1])  # with them the library does not sample
+def test_samples_follow_the_distribution(model: Decoder, native: bool, top_logprobs: int) -> None:
+    """The one that the model's forward pass has after bias, temperature, top-k and top-p."""
     n = 4_000
-    engine = Engine(model, context_length=8, max_batch=500)
-    requests = [GenerateRequest([4, 2], max_tokens=1, seed=i, top_logprobs=40, **settings_) for i in range(n)]
+    engine = Engine(model, context_length=8, max_batch=500, native=native)
+    cuts = {"temperature": 1.4, "top_k": 40, "top_p": 0.9, "logit_bias": {7: 1.0}}
+    requests = [GenerateRequest([4, 2], max_tokens=1, seed=i, top_logprobs=top_logprobs, **cuts) for i in range(n)]
     completions = engine.generate(requests)
-    probability = {i: np.exp(v) for i, v in completions[0].tokens[0].top}
-    assert sum(probability.values()) == pytest.approx(1, abs=1e-4)
+    logits = model_logits(model, [4, 2]).double()
+    logits[7] += 1.0
+    ranked = torch.softmax(logits / 1.4, dim=-1).sort(descending=True)
+    kept = ranked.values[:40] / ranked.values[:40].sum()
+    kept = kept[: int((kept.cumsum(0) < 0.9).sum()) + 1]
+    probability = dict(zip(ranked.indices.tolist(), (kept / kept.sum()).tolist(), strict=False))
+    for token in {completion.tokens[0].id: completion.tokens[0] for completion in completions}.values():
+        assert token.logprob == pytest.approx(np.log(probability[token.id]), abs=1e-4)
     counts = Counter(completion.ids[0] for completion in completions)
     assert set(counts) <= set(probability)
     likely = [i for i, p in probability.items() if n * p >= 5]

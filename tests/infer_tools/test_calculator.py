@@ -33,7 +33,9 @@ EXPRESSIONS = st.recursive(
 
 def by_python(expression: str) -> Fraction:
     """Python's own reading, with every number a fraction but for exponents."""
-    marked = re.sub(r"(?<!\*\* )(?<!\*\* -)(?<![\d.])(\d+(\.\d+)?)", r"F('\1')", expression)
+    # of two fractions // gives an int, whose negative powers would be floats
+    wrapped = expression.replace("(", "F(")
+    marked = re.sub(r"(?<!\*\* )(?<!\*\* -)(?<![\d.])(\d+(\.\d+)?)", r"F('\1')", wrapped)
     return Fraction(eval(marked, {"F": Fraction}))
 
 

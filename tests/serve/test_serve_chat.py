@@ -14,6 +14,7 @@ from serving import MODEL, Running
 from fledge.infer.engine import Engine
 from fledge.infer.prompts import prompt_ids, reply_limits
 from fledge.infer.request import GenerateRequest
+from fledge.infer.tools.tool import describe
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import Conversation, Message
 
@@ -136,7 +137,7 @@ def test_required_and_named_tools_are_called_validly(client: openai.OpenAI, seed
 
 
 def test_auto_calls_are_valid_and_streamed(client: openai.OpenAI, tokenizer: Tokenizer) -> None:
-    bias = call_bias(tokenizer, "<|tool_call|>", weight=7) | call_bias(tokenizer, "<|end|>", weight=9)
+    bias = call_bias(tokenizer, "<|tool_call|>", weight=9) | call_bias(tokenizer, "<|end|>", weight=9)
     settings: dict[str, Any] = {"model": MODEL, "messages": [USER], "max_tokens": 300, "logit_bias": bias}
     n_calls = 0
     for seed in range(6):
@@ -191,7 +192,7 @@ def test_results_of_tools_come_back_in_the_order_of_the_calls(
         Message("tool", "one"),
         Message("tool", "two"),
     )
-    talk = Conversation(turns, (json.dumps(ADD["function"]),))
+    talk = Conversation(turns, (describe(ADD["function"]),))
     assert told["tokens"] == prompt_ids(tokenizer, talk)
     reply = client.chat.completions.create(model=MODEL, messages=messages, tools=[ADD], max_tokens=5)
     assert reply.usage is not None and reply.usage.prompt_tokens == told["count"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -161,12 +160,16 @@ def test_the_exported_template_writes_tools(tokenizer, exported):
     messages = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
     made = exported.apply_chat_template(messages, tools=[tool], tokenize=True, return_dict=False)
     expected = Conversation(
-        (Message("user", "1+1?"), Message("assistant", "", "", (json.dumps(call, ensure_ascii=False),))),
-        (json.dumps(tool, ensure_ascii=False),),
+        (Message("user", "1+1?"), Message("assistant", "", "", ('{"name": "add", "arguments": {"a": 1}}',))),
+        ("add(): größer",),
     )
     assert list(made) == tokenizer.render(expected).ids
     with pytest.raises(Exception, match="special token"):
-        exported.apply_chat_template(messages, tools=[{**tool, "x": "<|end|>"}], tokenize=True)
+        exported.apply_chat_template(
+            messages,
+            tools=[{"type": "function", "function": {"name": "add", "description": "a <|end|>"}}],
+            tokenize=True,
+        )
 
 
 def test_the_exported_template_refuses_unknown_roles(exported):
