@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,6 +73,7 @@ def main(words: Sequence[str] | None = None) -> None:
         }
         result[f"fledge over its peers, {name}"] = ratios(rows)
         result[f"bandwidth_gigabytes_per_second, {name}"] = round(bandwidth / 1e9, 1)
+    result["first_compilation_seconds"] = round(compilation_seconds(), 1)
     text = json.dumps(result, indent=1)
     print(text)
     if options.json:
@@ -118,6 +120,18 @@ def bandwidth(threads: int) -> float:
     return values.numel() * 4 / min(seconds)
 
 
+def compilation_seconds() -> float:
+    """What the library takes once on a machine, in a process of its own with an empty place to keep it."""
+    program = "import time; from fledge.infer.native.build import library; t = time.perf_counter(); library(); "
+    program += "print(time.perf_counter() - t)"
+    with tempfile.TemporaryDirectory() as empty:
+        environment = {**os.environ, "FLEDGE_CACHE": empty}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+        )
+    return float(done.stdout)
+
+
 def n_matrix_weights(shape: ModelConfig) -> int:
     """What a token reads: every matrix but the table of embeddings, where the head is not the same."""
     with torch.device("meta"):
@@ -134,7 +148,10 @@ def shown(row: dict[str, Any], n_read: int, bandwidth: float) -> dict[str, Any]:
         "tokens/s, 1 row": round(row["decode_1"]),
         "of the bound": round(row["decode_1"] / bound, 2),
         "tokens/s, all rows": round(row["decode_rows"]),
+        "the same, top-p": round(row["decode_rows_sampled"]) if "decode_rows_sampled" in row else "",
         "arriving at random": round(row["arrivals_ratio"], 2) if "arrivals_ratio" in row else "",
+        "so many tokens/s": round(row["arrivals_tokens_per_second"]) if "arrivals_ratio" in row else "",
+        "import s": round(row["import_seconds"], 2),
         "load s": round(row["load_seconds"], 2),
         "peak MB": round(row["peak_megabytes"]),
     }

@@ -11,6 +11,10 @@ from typing import Any
 TYPES = {"float32": "f32", "bfloat16": "bf16", "int8": "q8_0"}
 
 
+def imports() -> None:
+    import xllamacpp  # noqa: F401
+
+
 class Runner:
     def __init__(self, folder: Path, precision: str, threads: int, rows: int) -> None:
         import xllamacpp

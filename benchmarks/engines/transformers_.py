@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def imports() -> None:
+    import torch  # noqa: F401
+    from transformers import AutoModelForCausalLM  # noqa: F401
+
+
 class Runner:
     def __init__(self, folder: Path, precision: str, threads: int, rows: int) -> None:
         import torch
