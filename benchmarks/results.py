@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ from fledge.stages.page import Section, Table, Text, to_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "docs" / "results"
+N_EXAMPLES = 2
+"""Of each task, that are shown as they were answered."""
+SHOWN = 300  # characters of a call or a result
 PAGE = ROOT / "docs" / "results.md"
 LEAD = (
     "Every figure here comes from a run of this code with the command that stands beside it; the data lie in "
@@ -66,9 +70,26 @@ def keep(run: Path, name: str, further: Mapping[str, Any]) -> None:
             for event in facts.events(stage, "sample")
             if event["step"] == facts.summary(stage).get("steps")
         ],
+        "with_tools": asked_both_ways(run / "eval" / "transcripts"),
     }
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{name}.json").write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def asked_both_ways(transcripts: Path) -> list[dict[str, Any]]:
+    """The first prompts of each task that was asked with tools and without, where a tool was called."""
+    found = []
+    for path in sorted(transcripts.glob(f"*{ENDING}.jsonl")):
+        plain = path.with_name(path.name.replace(ENDING, ""))
+        if plain.is_file():
+            with open(path, encoding="utf-8") as offered, open(plain, encoding="utf-8") as alone:
+                for line, other in islice(zip(offered, alone, strict=True), N_EXAMPLES):
+                    row, without = json.loads(line), json.loads(other)
+                    answer = row["answers"][0]
+                    said = without["answers"][0].get("text", "")
+                    asked = {"asked": row["prompt"][-1]["content"], "without": said, "with": answer.get("text", "")}
+                    found += [{**asked, "calls": answer["calls"]}] if answer.get("calls") else []
+    return found
 
 
 def opening(words: str, kept: Mapping[str, Any]) -> list[Any]:
@@ -139,7 +160,20 @@ def tools_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:
             rows.append((name.removesuffix(ENDING).replace("_", " "), *shares[0], *shares[1], str(offered.n)))
     header = ("", "right with tools", "± 1 s.e.", "right without", "± 1 s.e.", "prompts")
     called = Table(CALLS_HEADER, call_rows(kept["results"]))
-    return Section(title, (*opening(words, kept), Table(header, tuple(rows)), called))
+    told = [
+        Text(
+            f"> *{literal(each['asked'])}* Without: {literal(each['without'])} With: "
+            + " ".join(f"`{short(call['call'])}` gives “{literal(short(call['result']))}”." for call in each["calls"])
+            + f" {literal(each['with'])}"
+        )
+        for each in kept.get("with_tools", ())
+    ]
+    return Section(title, (*opening(words, kept), Table(header, tuple(rows)), called, *told))
+
+
+def short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def wordings_section(title: str, words: str, kept: Mapping[str, Any]) -> Section:

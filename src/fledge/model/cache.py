@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import mmap
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fledge.model.config import ModelConfig
-
-ALIGNMENT = 64  # bytes; of a cache line
 
 
 class KVCache:
@@ -77,10 +75,11 @@ class KVCache:
 
 
 def _zeros(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Zeros. On a CPU by numpy, for which the system finds memory only once it is written; torch writes it all."""
-    if device.type != "cpu":
-        return torch.zeros(tuple(shape), dtype=dtype, device=device)
+    """Zeros. On a CPU as the system maps them, by small pages that take memory only once they are written: torch writes
+    all, and numpy asks for pages of 2 MiB.
+    """
     n_bytes = math.prod(shape) * dtype.itemsize
-    memory = torch.from_numpy(np.zeros(n_bytes + ALIGNMENT, dtype=np.uint8))
-    start = -memory.data_ptr() % ALIGNMENT
-    return memory[start : start + n_bytes].view(dtype).view(tuple(shape))
+    if device.type != "cpu" or not n_bytes or not hasattr(mmap, "MAP_PRIVATE"):
+        return torch.zeros(tuple(shape), dtype=dtype, device=device)
+    memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return torch.frombuffer(memory, dtype=torch.uint8).view(dtype).view(tuple(shape))
