@@ -100,7 +100,7 @@ def test_prompt_logprobs_equal_a_forward_pass(texts: Engine, model: Decoder, len
             assert [i for i, _ in token.top] == expected[at].topk(2).indices.tolist()
 
 
-@pytest.mark.parametrize("top_logprobs", [0, 1])  # with them the library does not sample
+@pytest.mark.parametrize("top_logprobs", [0, 1])
 def test_samples_follow_the_distribution(model: Decoder, native: bool, top_logprobs: int) -> None:
     """The one that the model's forward pass has after bias, temperature, top-k and top-p."""
     n = 4_000

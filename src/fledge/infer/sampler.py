@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ LEAST_TEMPERATURE, GREATEST_TEMPERATURE = 1e-6, 1e30  # outside, float32 is left
 
 
 class Sampler:
-    """The sampling settings of some rows, made once. ``native``: by the library, where nobody wants the likeliest."""
+    """The sampling settings of some rows, made once; ``native`` samples by the library."""
 
     def __init__(self, rows: Sequence[Row], vocab_size: int, device: torch.device, *, native: bool = False) -> None:
         # Sampling inverts a cumulated distribution in float64, which MPS has not.
@@ -43,7 +44,7 @@ class Sampler:
         self.wanted["top_k"] = [min(request.top_k, vocab_size) for request in requests]
         self.wanted["top_p"] = [request.top_p for request in requests]
         self.wanted["min_p"] = [request.min_p for request in requests]
-        self.native = native and not any(request.top_logprobs for request in requests)
+        self.native = native
         self.shared: Tensor | None = None
         if len({r.forbidden_ids for r in requests}) == 1 and all(row.rules.only_forbids for row in rows):
             self.shared = tensor(list(requests[0].forbidden_ids), torch.int64)
@@ -52,8 +53,15 @@ class Sampler:
         """A token for every row, or None where its rules leave none; FledgeError where the model gives no numbers."""
         raw = logits_BV.to(self.device).float()
         logits = self._ruled(raw)
-        if self.native:
-            return self._drawn(logits, raw)
+        found = self._drawn(logits, raw) if self.native else self._picked(logits, raw)
+        for i, row in enumerate(self.rows):
+            token, n = found[i], row.request.top_logprobs
+            if token is not None and n:
+                top, raw_top = likeliest(self._distribution(logits, i), n), likeliest(raw[i].log_softmax(dim=-1), n)
+                found[i] = replace(token, top=top, raw_top=raw_top)
+        return found
+
+    def _picked(self, logits: Tensor, raw: Tensor) -> list[Token | None]:
         tokens = logits.argmax(dim=-1)
         # of logits that are no number one is the greatest
         possible = _of(logits, tokens).isfinite()
@@ -63,7 +71,7 @@ class Sampler:
             logits = torch.where(possible[:, None], logits, raw)
         raw_total = log_total(raw)
         total = raw_total if logits is raw else log_total(logits)
-        distribution: Tensor | None = None
+        logprobs = _of(logits, tokens) - total
         if self.sampled:
             distribution = filtered_logprobs(logits[self.sampled], *self.settings)
             finite = distribution.amax(dim=-1).isfinite()  # not where rules and temperature together leave float32
@@ -72,23 +80,17 @@ class Sampler:
                 distribution = torch.where(finite[:, None], distribution, raw[self.sampled].log_softmax(dim=-1))
             uniform = torch.from_numpy(self._uniforms()[self.sampled]).to(self.device)
             tokens[self.sampled] = pick(distribution, uniform)
-        logprobs = _of(logits, tokens) - total
-        if distribution is not None:
             logprobs[self.sampled] = _of(distribution, tokens[self.sampled])
         raw_logprobs = _of(raw, tokens) - raw_total
-        found: list[Token | None] = [
-            Token(*values) for values in zip(tokens.tolist(), logprobs.tolist(), raw_logprobs.tolist(), strict=True)
-        ]
-        for i, row in enumerate(self.rows):
-            if n := row.request.top_logprobs:
-                own = logits[i] - total[i]
-                if distribution is not None and i in self.sampled:
-                    own = distribution[self.sampled.index(i)]
-                top, raw_top = likeliest(own, n), likeliest(raw[i] - raw_total[i], n)
-                found[i] = Token(int(tokens[i]), float(logprobs[i]), float(raw_logprobs[i]), top, raw_top)
-        if not possible.all():
-            found = [token if good else None for token, good in zip(found, possible.tolist(), strict=True)]
-        return found
+        values = zip(tokens.tolist(), logprobs.tolist(), raw_logprobs.tolist(), possible.tolist(), strict=True)
+        return [Token(*told) if good else None for *told, good in values]
+
+    def _distribution(self, logits: Tensor, i: int) -> Tensor:
+        """Log-probabilities (V,) of what row ``i`` is sampled from; at temperature 0 those of temperature 1."""
+        if i not in self.sampled:
+            return logits[i].log_softmax(dim=-1)
+        at = self.sampled.index(i)
+        return filtered_logprobs(logits[i : i + 1], *(values[at : at + 1] for values in self.settings))[0]
 
     def _drawn(self, logits: Tensor, raw: Tensor) -> list[Token | None]:
         self.wanted["uniform"] = self._uniforms()
