@@ -11,7 +11,7 @@ import torch
 
 from fledge.infer.engine import Engine
 from fledge.infer.native import build
-from fledge.infer.native.decoder import NativeDecoder, why_not
+from fledge.infer.native.decoder import NativeDecoder, padded_rows, why_not
 from fledge.infer.native.packing import packed_weight
 from fledge.infer.precision import at_precision, quantised
 from fledge.infer.request import GenerateRequest
@@ -103,6 +103,12 @@ def test_texts_in_chunks_equal_the_decoder(random_model, kind: str, precision) -
                 assert float(error.abs().max()) < 1e-4
             else:
                 assert float(error.std()) < 1.3 * float((short - exact).std())
+
+
+def test_texts_have_few_numbers_of_rows() -> None:
+    sizes = {n: padded_rows(n) for n in range(1, 4097)}
+    assert all(n <= rows <= max(n + 7, 1.25 * n) for n, rows in sizes.items())
+    assert len(set(sizes.values())) < 50 and sizes[512] == 512 and sizes[4096] == 4096
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])

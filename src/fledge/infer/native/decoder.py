@@ -167,7 +167,9 @@ class NativeDecoder:
         kind = self._model.type
 
         def empty(width: int) -> Tensor:
-            return torch.empty(n_tokens, width, dtype=self.dtype)
+            made = torch.empty(padded_rows(n_tokens), width, dtype=self.dtype)
+            made[n_tokens:] = 0
+            return made
 
         h, mixed, hidden = empty(c.d_model), empty(c.n_heads * c.head_dim), empty(c.d_ff)
 
@@ -187,7 +189,7 @@ class NativeDecoder:
             library_.activate(kind, self._model.mlp, _address(wide), n_tokens, c.d_ff, _address(hidden), threads)
             following = self._layers[number + 1].before_attention if number + 1 < c.n_layers else self._model.norm
             normalise(down(hidden), following)
-        return h
+        return h[:n_tokens]
 
     def _embedded(self, tokens: Tensor, position: Tensor) -> Tensor:
         """The embedded tokens (N, D) in float32."""
@@ -248,6 +250,12 @@ class NativeDecoder:
         kept = F.pad(values.detach().float(), (0, max(0, n - len(values)))).contiguous().clone()
         self._kept.append(kept)
         return kept.data_ptr()
+
+
+def padded_rows(n: int) -> int:
+    """``n`` and at most a quarter more, one of few numbers: oneDNN keeps memory for every number of rows it has met."""
+    step = next((most // 8 for most in (64, 128, 256, 512) if n <= most), 128)
+    return -(-n // step) * step
 
 
 def _products(block: nn.Module) -> tuple[Product, Product, Product, Product]:
