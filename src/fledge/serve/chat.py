@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -115,12 +113,7 @@ async def create_chat_completion(
     body: Annotated[ChatBody, Body()], served: Annotated[Served, Depends(served_by)]
 ) -> Response:
     asked = await asyncio.to_thread(check, served, body)
-    head = {
-        "id": f"chatcmpl-{secrets.token_hex(12)}",
-        "object": "chat.completion.chunk" if body.streams else "chat.completion",
-        "created": int(time.time()),
-        "model": served.config.model,
-    }
+    head = served.head("chatcmpl", "chat.completion.chunk" if body.streams else "chat.completion")
     if body.streams:
         return EventStream(streamed(asked, head))
     usage = Usage()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,17 +10,16 @@ from typing import Annotated, Any
 from fastapi import Body, Depends
 from starlette.responses import JSONResponse, Response
 
-from fledge.infer.prompts import prompt_ids, reply_limits
+from fledge.infer.prompts import reply_limits
 from fledge.infer.request import Completion, GenerateRequest, Token
 from fledge.infer.text import TextStream
 from fledge.serve.bodies import CompletionBody, prompts_of
-from fledge.serve.errors import ApiError, refused
+from fledge.serve.errors import ApiError
 from fledge.serve.logprobs import CompletionLogprobs
 from fledge.serve.served import Served, served_by
 from fledge.serve.sse import EventStream, merged
 from fledge.serve.ticket import Ticket
 from fledge.serve.usage import Usage
-from fledge.types import FledgeError
 
 DEFAULT_TOKENS = 16
 
@@ -80,12 +77,7 @@ def check(served: Served, body: CompletionBody) -> Asked:
     served.check_tokens(stop_ids, "stop_token_ids")
     prompts, texts = [], []
     for prompt in given:
-        if isinstance(prompt, str):
-            served.check_text(len(prompt), "prompt")
-        try:
-            ids = prompt_ids(served.tokenizer, prompt) if isinstance(prompt, str) else prompt
-        except FledgeError as error:
-            raise refused(error, "prompt") from None
+        ids = served.ids_of(prompt, "prompt")
         served.check_prompt(ids, "prompt")
         prompts.append(ids)
         texts.append(prompt if isinstance(prompt, str) else _plain(served, ids))
@@ -115,12 +107,7 @@ async def create_completion(
     body: Annotated[CompletionBody, Body()], served: Annotated[Served, Depends(served_by)]
 ) -> Response:
     asked = await asyncio.to_thread(check, served, body)
-    head = {
-        "id": f"cmpl-{secrets.token_hex(12)}",
-        "object": "text_completion",
-        "created": int(time.time()),
-        "model": served.config.model,
-    }
+    head = served.head("cmpl", "text_completion")
     if body.streams:
         return EventStream(streamed(asked, head))
     usage = Usage()

@@ -9,19 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from fastapi import Request
 
 from fledge.infer.load import Kind
+from fledge.infer.prompts import prompt_ids
 from fledge.infer.request import Constraint, GenerateRequest
 from fledge.serve.config import ServeConfig
 from fledge.serve.driver import Driver
-from fledge.serve.errors import ApiError
+from fledge.serve.errors import ApiError, refused
 from fledge.serve.fields import SamplingFields
 from fledge.serve.metrics import Metrics
 from fledge.serve.ticket import Ticket
 from fledge.serve.tools import Toolbox
 from fledge.tokens.tokenizer import Tokenizer
+from fledge.types import FledgeError
 
 TOOL_THREADS = 16
 
@@ -92,6 +95,25 @@ class Served:
     def unnamed_ids(self) -> tuple[int, ...]:
         """What the model has room for and the tokenizer no text."""
         return tuple(range(self.tokenizer.vocab_size, self.driver.engine.vocab_size))
+
+    def head(self, prefix: str, kind: str) -> dict[str, Any]:
+        """How every answer begins, in one piece or in chunks."""
+        return {
+            "id": f"{prefix}-{secrets.token_hex(12)}",
+            "object": kind,
+            "created": int(time.time()),
+            "model": self.config.model,
+        }
+
+    def ids_of(self, prompt: str | list[int], param: str) -> list[int]:
+        """The tokens of a text, or those that are given; ApiError for a text that cannot be one."""
+        if not isinstance(prompt, str):
+            return prompt
+        self.check_text(len(prompt), param)
+        try:
+            return prompt_ids(self.tokenizer, prompt)
+        except FledgeError as error:
+            raise refused(error, param) from None
 
     def check_text(self, n_characters: int, param: str) -> None:
         """Refuse before it is tokenised what cannot fit, however long its tokens are."""

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import Body, Depends
 
-from fledge.infer.prompts import prompt_ids
 from fledge.serve.bodies import DetokenizeBody, EmbeddingBody, prompts_of
 from fledge.serve.chat_body import TokenizeBody
 from fledge.serve.conversation import conversation, tool_lines
@@ -51,12 +50,7 @@ async def create_embeddings(
 
 
 def _ids(served: Served, given: str | list[int]) -> list[int]:
-    if isinstance(given, str):
-        served.check_text(len(given), "input")
-    try:
-        ids = prompt_ids(served.tokenizer, given) if isinstance(given, str) else given
-    except FledgeError as error:
-        raise refused(error, "input") from None
+    ids = served.ids_of(given, "input")
     if given == "":
         ids = []
     served.check_prompt(ids, "input")
