@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -20,16 +20,23 @@ from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import FledgeError
 
 CONTEXT = 80
+Make = Another = Callable[..., Engine]
 
 
 @pytest.fixture(scope="module")
-def small(model: Decoder, native: bool) -> Engine:
-    return Engine(model, context_length=CONTEXT, max_batch=3, native=native)
+def small(model: Decoder, make: Make) -> Engine:
+    return make(model, context_length=CONTEXT, max_batch=3)
 
 
-def another(engine: Engine, max_batch: int = 64) -> Engine:
-    """One that has not read anything yet."""
-    return Engine(engine.model, context_length=CONTEXT, max_batch=max_batch, native=engine.native is not None)
+@pytest.fixture(scope="module")
+def alone(model: Decoder, make: Make) -> Engine:
+    return make(model, context_length=CONTEXT, max_batch=1)
+
+
+@pytest.fixture(scope="module")
+def another(model: Decoder, make: Make) -> Another:
+    """Makes engines as ``small`` that have not read anything yet."""
+    return lambda max_batch=64: make(model, context_length=CONTEXT, max_batch=max_batch)
 
 
 def run(engine: Engine, requests: Sequence[GenerateRequest], arrivals: Sequence[int]) -> list[Completion]:
@@ -76,7 +83,7 @@ kinds = st.sampled_from(
     st.sampled_from([4, 17, 64]),
 )
 @settings(max_examples=40, deadline=None)
-def test_any_arrivals_give_what_each_gets_alone(small: Engine, drawn, chunk) -> None:
+def test_any_arrivals_give_what_each_gets_alone(small: Engine, alone: Engine, drawn, chunk) -> None:
     """Prompts begin alike, so that they share blocks; what earlier examples left in the slots must not matter."""
     stem = np.random.default_rng(0).integers(0, small.vocab_size, (3, CONTEXT))
     requests = []
@@ -88,8 +95,8 @@ def test_any_arrivals_give_what_each_gets_alone(small: Engine, drawn, chunk) -> 
         patch.setattr(reader, "CHUNK_TOKENS", chunk)
         together = run(small, requests, [arrival for *_, arrival in drawn])
     for request, completion in zip(requests, together, strict=True):
-        fresh = another(small, max_batch=1)
-        expected = fresh.generate([request])[0]
+        alone._forget()
+        expected = alone.generate([request])[0]
         same(completion, expected, request.top_p)
         assert len(completion.prompt) == len(expected.prompt)
         for a, b in zip(completion.prompt, expected.prompt, strict=True):
@@ -97,7 +104,7 @@ def test_any_arrivals_give_what_each_gets_alone(small: Engine, drawn, chunk) -> 
     assert small.n_running == small.n_waiting == 0
 
 
-def test_a_prefix_is_read_once(small: Engine) -> None:
+def test_a_prefix_is_read_once(small: Engine, another: Another) -> None:
     ids = np.random.default_rng(1).integers(0, small.vocab_size, 60).tolist()
     first = small.generate([GenerateRequest(ids, max_tokens=9)])[0]
     assert first.n_cached == 0
@@ -108,13 +115,13 @@ def test_a_prefix_is_read_once(small: Engine) -> None:
     assert longer.n_cached == 64
     same(
         longer,
-        another(small).generate([GenerateRequest([*ids, *first.ids, 5], max_tokens=2)])[0],
+        another().generate([GenerateRequest([*ids, *first.ids, 5], max_tokens=2)])[0],
     )
 
 
-def test_samples_of_one_prompt_share_it_and_differ(small: Engine) -> None:
+def test_samples_of_one_prompt_share_it_and_differ(small: Engine, another: Another) -> None:
     ids = np.random.default_rng(2).integers(0, small.vocab_size, 70).tolist()
-    engine = another(small, max_batch=8)
+    engine = another(max_batch=8)
     samples = engine.generate([GenerateRequest(ids, max_tokens=5, temperature=1.5, seed=i) for i in range(8)])
     assert sorted(sample.n_cached for sample in samples) == [0] + [64] * 7
     assert len({sample.ids[0] for sample in samples}) > 4
@@ -172,12 +179,12 @@ def test_greater_priority_goes_first(small: Engine) -> None:
     assert [numbers.index(n) for n in first_token] == [2, 4, 3, 0, 1, 5]
 
 
-def test_new_weights_are_used_at_once(native: bool, model: Decoder) -> None:
+def test_new_weights_are_used_at_once(make: Make, model: Decoder) -> None:
     changed = copy.deepcopy(model)
     with torch.no_grad():
         for parameter in changed.parameters():
             parameter.mul_(0.7)
-    engine = Engine(copy.deepcopy(model), context_length=CONTEXT, max_batch=2, native=native)
+    engine = make(copy.deepcopy(model), context_length=CONTEXT, max_batch=2)
     ids = np.random.default_rng(4).integers(0, engine.vocab_size, 40).tolist()
     before = engine.generate([GenerateRequest(ids, max_tokens=8)])[0]
     engine.submit(GenerateRequest(ids, max_tokens=8))
@@ -188,7 +195,7 @@ def test_new_weights_are_used_at_once(native: bool, model: Decoder) -> None:
         late += engine.step()
     assert [t.id for t in early if t] == list(before.ids[: len(early)])
     prompt = [*ids, *before.ids[: len(early)]]
-    fresh = Engine(changed, context_length=CONTEXT, native=native)
+    fresh = make(changed, context_length=CONTEXT)
     rest = fresh.generate([GenerateRequest(prompt, max_tokens=8 - len(early))])[0]
     assert tuple(event.token.id for event in late if event.token) == rest.ids
     assert late[-1].completion is not None and late[-1].completion.weights_version == 7
@@ -197,11 +204,11 @@ def test_new_weights_are_used_at_once(native: bool, model: Decoder) -> None:
     assert after.ids != before.ids
 
 
-def test_a_failed_step_leaves_the_engine_usable(model: Decoder, native: bool) -> None:
+def test_a_failed_step_leaves_the_engine_usable(model: Decoder, make: Make) -> None:
     broken = copy.deepcopy(model)
     with torch.no_grad():
         broken.lm_head.weight[3, 0] = float("nan")
-    engine = Engine(broken, context_length=16, max_batch=2, native=native)
+    engine = make(broken, context_length=16, max_batch=2)
     for _ in range(2):
         with pytest.raises(Exception, match="no numbers"):
             engine.generate([GenerateRequest([1, 2], max_tokens=3)])
@@ -210,11 +217,11 @@ def test_a_failed_step_leaves_the_engine_usable(model: Decoder, native: bool) ->
     assert len(engine.generate([GenerateRequest([1, 2], max_tokens=3)])[0].ids) == 3
 
 
-def test_a_step_that_fails_is_taken_again(small: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_is_taken_again(small: Engine, monkeypatch: pytest.MonkeyPatch, another: Another) -> None:
     """Nothing is lost but the time: no row, no event, no token twice."""
     requests = [GenerateRequest([i + 1, *range(20)], max_tokens=6, temperature=0.8, seed=i) for i in range(5)]
     expected = [completion.ids for completion in small.generate(requests)]
-    engine = another(small, max_batch=3)
+    engine = another(max_batch=3)
     numbers = [engine.submit(request) for request in requests]
     sample, calls = Engine._sample, 0
 
@@ -235,7 +242,7 @@ def test_a_step_that_fails_is_taken_again(small: Engine, monkeypatch: pytest.Mon
     assert [ends[number].ids for number in numbers] == expected
 
 
-def test_a_prompt_as_long_as_the_context_between_others(small: Engine) -> None:
+def test_a_prompt_as_long_as_the_context_between_others(small: Engine, another: Another) -> None:
     long = np.random.default_rng(3).integers(0, small.vocab_size, CONTEXT).tolist()
     requests = [
         GenerateRequest([1, 2], max_tokens=30),
@@ -243,7 +250,7 @@ def test_a_prompt_as_long_as_the_context_between_others(small: Engine) -> None:
         GenerateRequest([4, 5], max_tokens=30),
         GenerateRequest(long, max_tokens=5),
     ]
-    alone = [another(small).generate([request])[0] for request in requests]
+    alone = [another().generate([request])[0] for request in requests]
     for completion, expected in zip(run(small, requests, [0, 0, 0, 4]), alone, strict=True):
         same(completion, expected)
 
@@ -280,8 +287,8 @@ def test_weights_of_other_sizes_are_refused(small: Engine, random_model) -> None
             Engine(small.model, **bad)
 
 
-def test_weights_that_are_no_numbers_leave_nothing_behind(model: Decoder, native: bool) -> None:
-    engine = Engine(copy.deepcopy(model), context_length=CONTEXT, native=native)
+def test_weights_that_are_no_numbers_leave_nothing_behind(model: Decoder, make: Make) -> None:
+    engine = make(copy.deepcopy(model), context_length=CONTEXT)
     request = GenerateRequest(list(range(40)), max_tokens=5)
     before = engine.generate([request])[0]
     broken = copy.deepcopy(model)
@@ -314,9 +321,9 @@ def test_a_short_prompt_does_not_wait_for_the_end_of_a_long_one(small: Engine, m
     assert order[0] == short and long in order
 
 
-def test_tokens_that_are_none_never_come(random_model, tokenizer: Tokenizer, native: bool) -> None:
+def test_tokens_that_are_none_never_come(random_model, tokenizer: Tokenizer, make: Make) -> None:
     padded = random_model(tokenizer.vocab_size + 40)
-    engine = Engine(padded, context_length=32, tokenizer=tokenizer, native=native)
+    engine = make(padded, context_length=32, tokenizer=tokenizer)
     requests = [GenerateRequest([1], max_tokens=20, temperature=3.0, seed=i, stop=("never",)) for i in range(8)]
     bias = GenerateRequest([1], max_tokens=5, logit_bias={tokenizer.vocab_size + 3: 100.0})
     for completion in engine.generate([*requests, bias]):
@@ -334,6 +341,7 @@ def test_an_engine_is_stepped_by_one_thread(small: Engine) -> None:
 def test_embeddings_are_means_of_last_states(small: Engine, tokenizer: Tokenizer) -> None:
     given = [[1, 2, 3, 4], [5], [9] * 30]
     with torch.no_grad():
-        expected = [small.model(torch.tensor([ids]), output="hidden")[0].mean(0) for ids in given]
+        tokens = [torch.tensor([ids], device=small.model.device) for ids in given]
+        expected = [small.model(each, output="hidden")[0].mean(0).cpu() for each in tokens]
     for found, state in zip(small.embed(given), expected, strict=True):
         np.testing.assert_allclose(found, state.numpy(), atol=1e-5)

@@ -130,7 +130,7 @@ def test_threads_and_companions_change_no_bit(wide: Decoder, precision) -> None:
 
 def test_engines_on_several_threads_do_not_meet(wide: Decoder) -> None:
     requests = [GenerateRequest([i + 1, 7], max_tokens=30) for i in range(4)]
-    engines = [Engine(wide, context_length=48, native=True) for _ in range(4)]
+    engines = [Engine(wide, context_length=48, frozen=True) for _ in range(4)]
     torch.set_num_threads(3)
     try:
         with ThreadPoolExecutor(4) as pool:
@@ -147,7 +147,7 @@ def test_an_engine_gives_the_same_tokens(wide: Decoder) -> None:
         GenerateRequest(rng.integers(0, 301, int(rng.integers(1, 30))).tolist(), max_tokens=14, temperature=t, seed=i)
         for i, t in enumerate([0.0, 0.0, 1.0, 0.7, 0.0, 1.2])
     ]
-    plain, fast = (Engine(wide, context_length=48, max_batch=3, native=native) for native in (False, True))
+    plain, fast = (Engine(wide, context_length=48, max_batch=3, frozen=native) for native in (False, True))
     assert fast.native is not None and plain.native is None
     for a, b in zip(plain.generate(requests), fast.generate(requests), strict=True):
         assert a.ids == b.ids
@@ -165,7 +165,7 @@ def test_short_numbers_stay_near_the_model(wide: Decoder, precision) -> None:
     request = GenerateRequest([1, 2, 3], max_tokens=20, temperature=1.0, seed=1)
     exact = Engine(wide, context_length=48)
     for native in (True, False):
-        completion = Engine(wide, context_length=48, precision=precision, native=native).generate([request])[0]
+        completion = Engine(wide, context_length=48, precision=precision, frozen=native).generate([request])[0]
         expected = exact.logprobs([[1, 2, 3, *completion.ids]])[0][2:]
         np.testing.assert_allclose([token.raw_logprob for token in completion.tokens], expected, atol=0.4)
 
@@ -177,7 +177,7 @@ def test_what_is_no_number_stays_so(wide: Decoder) -> None:
             broken.model.layers[1].mlp.up_proj.weight[3, 5] = value
         for precision in ("float32", "bfloat16"):
             with pytest.raises(FledgeError, match="no numbers"):
-                Engine(broken, context_length=8, precision=precision, native=True).generate([GenerateRequest([1])])
+                Engine(broken, context_length=8, precision=precision, frozen=True).generate([GenerateRequest([1])])
 
 
 def test_whole_numbers_times_their_scale_are_the_weights() -> None:
@@ -212,7 +212,7 @@ def test_what_it_does_not_know_is_told(random_model, wide: Decoder, monkeypatch:
     assert "experts" in why_not(random_model(40, n_experts=2, n_active_experts=1, d_expert=16))
     monkeypatch.setenv("FLEDGE_NATIVE", "0")
     assert "FLEDGE_NATIVE" in why_not(wide)
-    assert Engine(wide, context_length=8, native=True).native is None
+    assert Engine(wide, context_length=8, frozen=True).native is None
     monkeypatch.delenv("FLEDGE_NATIVE")
     build._library_or_why.cache_clear()
     monkeypatch.setenv("CXX", "no-such-compiler")
@@ -222,7 +222,7 @@ def test_what_it_does_not_know_is_told(random_model, wide: Decoder, monkeypatch:
     monkeypatch.setenv("FLEDGE_CACHE", str(tmp_path))
     assert "false failed" in why_not(wide)
     assert not list((tmp_path / "fledge").iterdir())
-    assert len(Engine(wide, context_length=8, native=True).generate([GenerateRequest([1], max_tokens=3)])[0].ids) == 3
+    assert len(Engine(wide, context_length=8, frozen=True).generate([GenerateRequest([1], max_tokens=3)])[0].ids) == 3
     build._library_or_why.cache_clear()
 
 

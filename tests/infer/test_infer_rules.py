@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -20,11 +21,13 @@ from fledge.model.decoder import Decoder
 from fledge.tokens.tokenizer import Tokenizer
 from fledge.types import FledgeError
 
+Make = Callable[..., Engine]
+
 
 @pytest.fixture(scope="module")
-def texts(model: Decoder, tokenizer: Tokenizer, native: bool) -> Engine:
+def texts(model: Decoder, tokenizer: Tokenizer, make: Make) -> Engine:
     """An engine that knows its tokenizer."""
-    return Engine(model, context_length=64, max_batch=4, tokenizer=tokenizer, native=native)
+    return make(model, context_length=64, max_batch=4, tokenizer=tokenizer)
 
 
 def model_logits(model: Decoder, ids: list[int]) -> torch.Tensor:
@@ -101,10 +104,10 @@ def test_prompt_logprobs_equal_a_forward_pass(texts: Engine, model: Decoder, len
 
 
 @pytest.mark.parametrize("top_logprobs", [0, 1])
-def test_samples_follow_the_distribution(model: Decoder, native: bool, top_logprobs: int) -> None:
+def test_samples_follow_the_distribution(model: Decoder, make: Make, top_logprobs: int) -> None:
     """The one that the model's forward pass has after bias, temperature, top-k and top-p."""
     n = 4_000
-    engine = Engine(model, context_length=8, max_batch=500, native=native)
+    engine = make(model, context_length=8, max_batch=500)
     cuts = {"temperature": 1.4, "top_k": 40, "top_p": 0.9, "logit_bias": {7: 1.0}}
     requests = [GenerateRequest([4, 2], max_tokens=1, seed=i, top_logprobs=top_logprobs, **cuts) for i in range(n)]
     completions = engine.generate(requests)

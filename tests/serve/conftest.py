@@ -19,12 +19,12 @@ CONTEXT = 512
 @pytest.fixture(scope="session")
 def direct(model: Decoder, tokenizer: Tokenizer) -> Engine:
     """The same model as the servers have, to be asked without one."""
-    return Engine(model, context_length=CONTEXT, max_batch=4, tokenizer=tokenizer, native=True)
+    return Engine(model, context_length=CONTEXT, max_batch=4, tokenizer=tokenizer, frozen=True)
 
 
 @pytest.fixture
 def engine(model: Decoder, tokenizer: Tokenizer) -> Engine:
-    return Engine(model, context_length=CONTEXT, max_batch=4, tokenizer=tokenizer, native=True)
+    return Engine(model, context_length=CONTEXT, max_batch=4, tokenizer=tokenizer, frozen=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import torch
 
 from fledge.infer import scoring
 from fledge.infer.config import Precision
+from fledge.infer.cuda_graphs import recorder
 from fledge.infer.driving import Driven
 from fledge.infer.native.decoder import NativeDecoder, why_not
 from fledge.infer.precision import at_precision
@@ -35,10 +37,10 @@ class Engine(Driven):
 
     ``context_length`` is the most tokens that the model reads; ``max_batch`` the most requests that run together, the
     others wait. In float32 the weights are shared with ``model`` and stay current while it trains; bfloat16 and int8
-    (one scale a row) take a copy. ``native`` takes a packed copy too, to be read several times faster on a CPU, where
-    ``native/decoder.py`` can; int8 saves time only then. ``tokenizer`` is needed for stop texts and
-    constraints. Greedy and seeded output does not depend on the companions in a batch (in float32, up to ties within
-    rounding).
+    (one scale a row) take a copy. ``frozen`` weights change by :meth:`update_weights` alone, which makes an engine
+    several times faster: on a CPU they are packed for ``native/decoder.py`` (int8 saves time only then), on CUDA the
+    steps are recorded as graphs. ``tokenizer`` is needed for stop texts and constraints. Greedy and seeded output does
+    not depend on the companions in a batch (in float32, up to ties within rounding).
 
     Must not be called from several threads at once.
     """
@@ -50,7 +52,7 @@ class Engine(Driven):
         context_length: int,
         max_batch: int = 64,
         precision: Precision = "float32",
-        native: bool = False,
+        frozen: bool = False,
         tokenizer: Tokenizer | None = None,
     ) -> None:
         super().__init__()
@@ -61,8 +63,9 @@ class Engine(Driven):
             raise FledgeError(f"max_batch must be at least 1, got {max_batch}", where="max_batch")
         self.model = at_precision(model, precision)
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
-        self.precision = precision
-        self.native = NativeDecoder(model, precision, self.model) if native and not why_not(model) else None
+        self.precision, self._frozen = precision, frozen
+        self.native = NativeDecoder(model, precision, self.model) if frozen and not why_not(model) else None
+        self._record = recorder(self.model) if frozen else None
         self.weights_version = 0
         self._n_submitted = 0
         self._waiting: list[Row] = []
@@ -133,7 +136,7 @@ class Engine(Driven):
                 events.append(Event(row.id, None, self._leave(row)))
             decoding = [row for row in self._running if row.n_unread == 1]
             if decoding:
-                logits.append(self._reader.read_last(decoding, self._running))
+                logits.append(self._reader.read_last(decoding))
             rows = [row for row in ready if row.room] + decoding
             if len(rows) < len(ready) + len(decoding):
                 logits[0] = logits[0][[i for i, row in enumerate(ready) if row.room]]
@@ -160,7 +163,7 @@ class Engine(Driven):
 
     def _weights_stamp(self) -> int:
         """Changes with the weights, where they are shared with a model that may train."""
-        if self.native is not None or self.precision != "float32":
+        if self._frozen or self.precision != "float32":
             return 0
         return sum(each._version for each in self.model.parameters() if not each.is_inference())
 
@@ -168,10 +171,12 @@ class Engine(Driven):
         """Go on with the weights of ``model``, of the same sizes; what was read with the old ones is read anew."""
         if model.config != self.model.config:
             raise FledgeError("the new weights are of a model with other sizes", fix="make an engine for it")
-        model = model.to(self.model.device)
-        self.model = self._reader.model = at_precision(model, self.precision)
+        if model.device != self.model.device:
+            model = copy.deepcopy(model).to(self.model.device)
+        self.model = at_precision(model, self.precision)
         if self.native is not None:
-            self.native = self._reader.native = NativeDecoder(model, self.precision, self.model)
+            self.native = NativeDecoder(model, self.precision, self.model)
+        self._reader.use(self.model, self.native)
         self.weights_version, self._stamp = version, self._weights_stamp()
         self._forget()
 
@@ -198,7 +203,7 @@ class Engine(Driven):
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.model, self.max_batch, self.context_length, self.native)
+        return Reader(self.model, self.max_batch, self.context_length, self.native, self._record)
 
     def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token | None]:
         if self._sampler is None or self._sampler.rows != rows:

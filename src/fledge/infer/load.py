@@ -72,7 +72,7 @@ def load_engine(
         context_length=length,
         max_batch=max_batch,
         precision=precision,
-        native=True,
+        frozen=True,
         tokenizer=tokenizer,
     )
     return engine, tokenizer, found.kind

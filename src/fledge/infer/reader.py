@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,20 +14,27 @@ from fledge.infer.row import Row
 from fledge.infer.sampler import likeliest
 from fledge.infer.scoring import scored
 from fledge.infer.slots import BLOCK, Slots
+from fledge.infer.torch_step import Record, TorchStep
 from fledge.model.decoder import Decoder
 
 PREFILL_TOKENS = 4_096  # tokens of a step's pass over prompts while nobody waits for a next token
 CHUNK_TOKENS = 512  # the same while somebody does
 
-Array = np.ndarray[Any, Any]
-
 
 class Reader:
     """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
 
-    def __init__(self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None = None) -> None:
+    def __init__(
+        self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None, record: Record | None
+    ) -> None:
+        self._record = record
+        self.slots = Slots(model.new_cache(n_slots + 1, capacity))
+        self.use(model, native)
+
+    def use(self, model: Decoder, native: NativeDecoder | None) -> None:
+        """Go on with ``model``, of the same sizes; whoever changes it must flush ``slots``."""
         self.model, self.native = model, native
-        self.slots = Slots(model.new_cache(n_slots, capacity))
+        self._torch_step = TorchStep(model, self.slots.cache, self._record)
 
     def admit(self, row: Row) -> None:
         """Give ``row`` a slot, of which one must be free, with what is known of its prompt."""
@@ -83,47 +89,29 @@ class Reader:
         lengths = np.array([len(text) for text in texts])
         place = np.minimum(np.arange(lengths.max()), lengths[:, None] - 1)
         tokens = np.array([[text[at] for at in places] for text, places in zip(texts, place.tolist(), strict=True)])
-        hidden = self._forward(tokens, np.array(starts)[:, None] + place, slots)
+        position = np.array(starts)[:, None] + place
+        hidden = self.model(
+            torch.from_numpy(tokens).to(self.model.device),
+            torch.from_numpy(position).to(self.model.device),
+            cache=self.slots.cache.of(slots, int(position.max()) + 1),
+            output="hidden",
+        )
         return [states[:n] for states, n in zip(hidden, lengths.tolist(), strict=True)]
 
-    def read_last(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
-        """Read the last token of every row; logits (B, V)."""
+    def read_last(self, rows: Sequence[Row]) -> Tensor:
+        """Read the last token of every row; logits (B, V), which the next step overwrites."""
+        tokens, positions, slots = (
+            [row.ids[-1] for row in rows],
+            [row.n_read for row in rows],
+            [row.slot for row in rows],
+        )
         if self.native is not None:
-            tokens, positions = [row.ids[-1] for row in rows], [row.n_read for row in rows]
-            logits = self.native.step(tokens, positions, [row.slot for row in rows], self.slots.cache)
+            logits = self.native.step(tokens, positions, slots, self.slots.cache)
         else:
-            logits = self._last_logits(rows, running)
+            logits = self._torch_step(tokens, positions, slots)
         for row in rows:
             self.slots.holds(row.slot, row.read(1))
         return logits
-
-    def _last_logits(self, rows: Sequence[Row], running: Sequence[Row]) -> Tensor:
-        """Slots that lie between those of ``rows`` are read too, for nothing, so that none must be copied; not where
-        they would be the greater part.
-        """
-        of_slot = {row.slot: row for row in rows}
-        slots: Sequence[int] = range(min(of_slot), max(of_slot) + 1)
-        positions = {row.slot: row.n_read for row in running}
-        full = any(positions.get(slot, 0) >= self.slots.cache.capacity for slot in slots)
-        if full or len(slots) > 2 * len(rows):
-            slots = sorted(of_slot)
-        limit = max(row.n_read for row in rows)
-        position = [positions[slot] if slot in positions else self.slots.spare(slot, limit) for slot in slots]
-        tokens = [of_slot[slot].ids[-1] if slot in of_slot else 0 for slot in slots]
-        hidden = self._forward(np.array(tokens)[:, None], np.array(position)[:, None], slots)
-        place = {slot: i for i, slot in enumerate(slots)}
-        order = torch.tensor([place[slot] for slot in of_slot], device=hidden.device)
-        return self.model.head(hidden[order, 0])
-
-    def _forward(self, tokens_BT: Array, position_BT: Array, slots: Sequence[int]) -> Tensor:
-        """Read tokens into the cache; last states (B, T, D)."""
-        device = self.model.device
-        return self.model(
-            torch.from_numpy(tokens_BT).to(device),
-            torch.from_numpy(position_BT).to(device),
-            cache=self.slots.cache.of(slots),
-            output="hidden",
-        )
 
     def _prompt_tokens(self, row: Row, hidden_TD: Tensor) -> list[Token]:
         """Log-probabilities of the prompt's tokens that follow those just read."""

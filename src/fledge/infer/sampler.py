@@ -82,8 +82,9 @@ class Sampler:
             tokens[self.sampled] = pick(distribution, uniform)
             logprobs[self.sampled] = _of(distribution, tokens[self.sampled])
         raw_logprobs = _of(raw, tokens) - raw_total
-        values = zip(tokens.tolist(), logprobs.tolist(), raw_logprobs.tolist(), possible.tolist(), strict=True)
-        return [Token(*told) if good else None for *told, good in values]
+        told = torch.stack([tokens.double(), logprobs.double(), raw_logprobs.double(), possible.double()], dim=1)
+        # a device is waited for once
+        return [Token(int(token), *logprobs) if good else None for token, *logprobs, good in told.tolist()]
 
     def _distribution(self, logits: Tensor, i: int) -> Tensor:
         """Log-probabilities (V,) of what row ``i`` is sampled from; at temperature 0 those of temperature 1."""

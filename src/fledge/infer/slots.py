@@ -36,11 +36,14 @@ class Slot:
 
 
 class Slots:
-    """Lends the rows of ``cache``. What a finished request left stays until the row is needed, for others to copy."""
+    """Lends all rows of ``cache`` but the last, where steps may leave what nobody needs.
+
+    What a finished request left stays until the row is needed, for others to copy.
+    """
 
     def __init__(self, cache: KVCache) -> None:
         self.cache = cache
-        self._slots = [Slot() for _ in range(cache.rows)]
+        self._slots = [Slot() for _ in range(cache.rows - 1)]
         self._holders: dict[bytes, list[int]] = {}
         self._clock = 0
 
@@ -99,13 +102,6 @@ class Slots:
         for each in new[same:]:
             self._holders.setdefault(each, []).append(index)
         self._slots[index].hashes = new
-
-    def spare(self, index: int, limit: int) -> int:
-        """A position up to ``limit`` of a free row that may be written, at the loss of what it holds from there on."""
-        hashes = self._slots[index].hashes
-        position = min(len(hashes) * BLOCK, limit, self.cache.capacity - 1)
-        self.holds(index, hashes[: position // BLOCK])
-        return position
 
     def flush(self) -> None:
         """Forget what all rows hold; what is no number would outlive what it came from."""

@@ -34,6 +34,7 @@ class KVCache:
         shape = (config.n_layers, rows, config.n_kv_heads, capacity, config.head_dim)
         # zeros, because what is masked is still multiplied by 0
         self.keys, self.values = (_zeros(shape, dtype, torch.device(device)) for _ in range(2))
+        self.limit: int | None = None
         self._write: Tensor = torch.arange(rows, device=device)[:, None]
         self._read: slice | Tensor = slice(0, rows)
 
@@ -45,13 +46,23 @@ class KVCache:
     def capacity(self) -> int:
         return self.keys.shape[3]
 
-    def of(self, rows: Sequence[int]) -> KVCache:
-        """These rows in this order, in the same memory; rows that follow each other are read without a copy."""
-        part = copy.copy(self)
-        device = self.keys.device
-        part._write = torch.tensor(list(rows), device=device)[:, None]
+    def of(self, rows: Sequence[int], limit: int | None = None) -> KVCache:
+        """These rows in this order, in the same memory; rows that follow each other are read without a copy.
+
+        ``limit`` is how many positions of a row are seen at most. Without it the tokens' positions tell, for which
+        the host waits for the device.
+        """
+        chosen = torch.tensor(list(rows), device=self.keys.device)
         follow = all(b == a + 1 for a, b in itertools.pairwise(rows))
-        part._read = slice(rows[0], rows[-1] + 1) if follow else part._write[:, 0]
+        return self.split(chosen, slice(rows[0], rows[-1] + 1) if follow else chosen, limit)
+
+    def split(self, write_B: Tensor, read: slice | Tensor, limit: int | None) -> KVCache:
+        """As :meth:`of`, but tokens are stored in the rows ``write_B`` while they see what lies in the rows ``read``.
+
+        A row that nobody asked for can be read where it lies between others and leave its own token elsewhere.
+        """
+        part = copy.copy(self)
+        part._write, part._read, part.limit = write_B[:, None], read, limit
         return part
 
     def write(self, layer: int, k: Tensor, v: Tensor, position_BT: Tensor, limit: int) -> tuple[Tensor, Tensor]:

@@ -180,7 +180,7 @@ class Decoder(nn.Module):
         limit = 0
         if cache is not None:
             assert document_BT is None, "a cache serves one document a row"
-            limit = int(position_BT.max()) + 1
+            limit = int(position_BT.max()) + 1 if cache.limit is None else cache.limit
             assert limit <= cache.capacity, f"position {limit - 1} lies beyond the cache's {cache.capacity}"
             mask = cache_mask(position_BT, limit, window)
         elif document_BT is not None:

@@ -25,13 +25,13 @@ def table(n: int, width: int) -> nn.Embedding:
 
 
 def joined(x: Tensor, *maps: nn.Module) -> tuple[Tensor, ...]:
-    """The outputs of several maps of one input by a single product, which is faster than several small ones.
+    """The outputs of several maps of one input; in training by a single product, whose gradients are faster.
 
-    Falls back to calling each where one is no plain :class:`Linear` (an adapter around it, say). Either all of the
-    maps have a bias or none.
+    Calls each where one is no plain :class:`Linear` (an adapter around it, say), and where nobody trains: putting the
+    weights together then takes longer than is gained. Either all of the maps have a bias or none.
     """
     plain = [m for m in maps if type(m) is Linear]
-    if len(plain) < len(maps):
+    if len(plain) < len(maps) or not torch.is_grad_enabled():
         return tuple(m(x) for m in maps)
     weights = [m.weight.to(x.dtype) for m in plain]
     biases = [m.bias.to(x.dtype) for m in plain if m.bias is not None]
