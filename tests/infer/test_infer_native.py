@@ -66,7 +66,7 @@ def test_steps_equal_the_decoder(random_model, kind: str, precision) -> None:
         cache = KVCache(model.config, rows + 2, 20, dtype=native.dtype)
         with torch.inference_mode():
             exact, short = model(ids), at_precision(model, precision)(ids).float()
-        steps = [native.step(ids[:, t].tolist(), [t] * rows, slots, cache) for t in range(12)]
+        steps = [native.step(ids[:, t : t + 1].tolist(), [t] * rows, slots, cache) for t in range(12)]
         error = torch.stack(steps, dim=1) - exact
         if precision == "float32":
             assert float(error.abs().max()) < 1e-4
@@ -94,7 +94,7 @@ def test_texts_in_chunks_equal_the_decoder(random_model, kind: str, precision) -
                 parts[i].append(placed.head(part).float())
             n_read[i] += len(text)
     assert n_read == lengths
-    last = native.step([ids[i, n] for i, n in enumerate(lengths)], lengths, slots, cache)
+    last = native.step([[ids[i, n]] for i, n in enumerate(lengths)], lengths, slots, cache)
     with torch.inference_mode():
         for i, n in enumerate(lengths):
             exact, short = model(ids[i : i + 1, : n + 1])[0], placed(ids[i : i + 1, : n + 1])[0].float()
@@ -103,6 +103,36 @@ def test_texts_in_chunks_equal_the_decoder(random_model, kind: str, precision) -
                 assert float(error.abs().max()) < 1e-4
             else:
                 assert float(error.std()) < 1.3 * float((short - exact).std())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_short_texts_are_read_in_one_step_with_others(random_model, kind: str, precision) -> None:
+    """Tokens of one text see each other, also across the step's threads, and no other text's."""
+    model = scaled(random_model(301, **{**SIZES, **KINDS[kind]}))
+    placed = at_precision(model, precision)
+    native = NativeDecoder(model, precision, placed)
+    ids = torch.randint(0, 301, (4, 40), generator=torch.Generator().manual_seed(3))
+    slots, n_read = [5, 1, 0, 2], [0, 0, 0, 0]
+    cache = KVCache(model.config, 6, 48, dtype=native.dtype)
+    torch.set_num_threads(3)
+    try:
+        for sizes in ((7, 1, 20, 3), (1, 9, 1, 1), (2, 2, 2, 15), (1, 1, 1, 1)):
+            texts = [row[n : n + size].tolist() for row, n, size in zip(ids, n_read, sizes, strict=True)]
+            logits = native.step(texts, n_read, slots, cache)
+            n_read = [n + size for n, size in zip(n_read, sizes, strict=True)]
+            with torch.inference_mode():
+                exact, short = (
+                    torch.stack([each(row[None, :n])[0, -1].float() for row, n in zip(ids, n_read, strict=True)])
+                    for each in (model, placed)
+                )
+            error = logits - exact
+            if precision == "float32":
+                assert float(error.abs().max()) < 1e-4
+            else:
+                assert float(error.std()) < 1.4 * float((short - exact).std()) < 0.3 * float(exact.std())
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_texts_have_few_numbers_of_rows() -> None:
@@ -119,13 +149,25 @@ def test_threads_and_companions_change_no_bit(wide: Decoder, precision) -> None:
         torch.set_num_threads(threads)
         cache = KVCache(wide.config, 8, 20, dtype=native.dtype)
         try:
-            return torch.stack([native.step([r + t for r in rows], [t] * len(rows), rows, cache) for t in range(6)])
+            return torch.stack([native.step([[r + t] for r in rows], [t] * len(rows), rows, cache) for t in range(6)])
         finally:
             torch.set_num_threads(1)
 
     together = run([0, 1, 2, 3, 4], 1)
     assert torch.equal(run([0, 1, 2, 3, 4], 3), together)
     assert torch.equal(run([3], 1)[:, 0], together[:, 3])
+
+    def read(threads: int) -> torch.Tensor:
+        torch.set_num_threads(threads)
+        cache = KVCache(wide.config, 8, 40, dtype=native.dtype)
+        try:
+            return native.step([list(range(i, i + 30)) for i in range(4)], [0] * 4, range(4), cache)
+        finally:
+            torch.set_num_threads(1)
+
+    texts = read(1)
+    for _ in range(100):  # a thread that did not wait for another would rarely be seen
+        assert torch.equal(read(3), texts)
 
 
 def test_engines_on_several_threads_do_not_meet(wide: Decoder) -> None:

@@ -131,16 +131,10 @@ class Engine(Driven):
         events = [Event(row.id, None, self._leave(row)) for row in wants_nothing]
         self._admit()
         with torch.inference_mode():
-            ready, logits = self._reader.read_prompts(self._running)
-            for row in [row for row in self._running if not row.room and row.n_unread < 2]:
-                events.append(Event(row.id, None, self._leave(row)))
-            decoding = [row for row in self._running if row.n_unread == 1]
-            if decoding:
-                logits.append(self._reader.read_last(decoding))
-            rows = [row for row in ready if row.room] + decoding
-            if len(rows) < len(ready) + len(decoding):
-                logits[0] = logits[0][[i for i, row in enumerate(ready) if row.room]]
-            tokens = self._sample(rows, torch.cat(logits) if len(logits) > 1 else logits[0]) if rows else []
+            rows, logits = self._reader.read(self._running)
+            tokens = [] if logits is None else self._sample(rows, logits)
+        for row in [row for row in self._running if not row.room and row.n_unread < 2]:
+            events.append(Event(row.id, None, self._leave(row)))
         for row, token in zip(rows, tokens, strict=True):
             if token is None:
                 row.finish_reason, row.fault = "cancelled", "its rules leave no token that may come next"

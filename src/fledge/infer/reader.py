@@ -19,6 +19,11 @@ from fledge.model.decoder import Decoder
 
 PREFILL_TOKENS = 4_096  # tokens of a step's pass over prompts while nobody waits for a next token
 CHUNK_TOKENS = 512  # the same while somebody does
+STEP_TOKENS = 64  # the same where a step of the library reads it together with everybody's next tokens
+
+
+Plan = list[tuple[Row, int]]
+"""Rows, and how many tokens of each are read."""
 
 
 class Reader:
@@ -41,8 +46,23 @@ class Reader:
         row.slot = self.slots.take(row.shareable)
         self._share(row)
 
-    def read_prompts(self, running: Sequence[Row]) -> tuple[list[Row], list[Tensor]]:
-        """Read a chunk of some prompts: the rows that have read all by it, and the logits (B, V) after them.
+    def read(self, running: Sequence[Row]) -> tuple[list[Row], Tensor | None]:
+        """Read a chunk of some prompts, and the last token of everybody who has read all else.
+
+        Gives the rows that may have a next token by that, and the logits (B, V) after them, which the next call
+        overwrites.
+        """
+        plan = self._prompts(running)
+        last = [row for row in running if row.n_unread == 1 and row.room]
+        if self.native is not None and _short(plan):  # nobody waits for two passes
+            plan, last = [], [*(row for row, _ in plan), *last]
+        ready, logits = self._read(plan) if plan else ([], [])
+        if last:
+            logits.append(self._step(last))
+        return ready + last, torch.cat(logits) if len(logits) > 1 else logits[0] if logits else None
+
+    def _prompts(self, running: Sequence[Row]) -> Plan:
+        """Whose prompt is read, and how much of it.
 
         A row whose next block another one reads at this step waits, to copy it at the next one.
         """
@@ -57,14 +77,15 @@ class Reader:
                 under_way.update(following)
                 reading.append(row)
         if not reading:
-            return [], []
-        return self._read(_even_plan(reading, budget) if self.native is None else _plan(reading, budget))
+            return []
+        return _even_plan(reading, budget) if self.native is None else _plan(reading, budget)
 
     def _share(self, row: Row) -> None:
         n_read = self.slots.share(row.slot, row.shareable, row.n_read)
         row.n_cached, row.n_read = row.n_cached + n_read - row.n_read, n_read
 
-    def _read(self, plan: Sequence[tuple[Row, int]]) -> tuple[list[Row], list[Tensor]]:
+    def _read(self, plan: Plan) -> tuple[list[Row], list[Tensor]]:
+        """The rows that have read their prompts by this and want a token, and the logits after them."""
         rows = [row for row, _ in plan]
         texts = [row.ids[row.n_read : row.n_read + n] for row, n in plan]
         starts, slots = [row.n_read for row in rows], [row.slot for row in rows]
@@ -74,10 +95,10 @@ class Reader:
             states = self._padded_states(texts, starts, slots)
         ready, last = [], []
         for row, text, states_TD in zip(rows, texts, states, strict=True):
-            if row.request.prompt_logprobs is not None and not row.tokens:
+            if row.scored:
                 row.prompt += self._prompt_tokens(row, states_TD)
             self.slots.holds(row.slot, row.read(len(text)))
-            if not row.n_unread:
+            if not row.n_unread and row.room:
                 ready.append(row)
                 last.append(states_TD[-1])
         return ready, [self.model.head(torch.stack(last)).float()] if ready else []
@@ -98,19 +119,15 @@ class Reader:
         )
         return [states[:n] for states, n in zip(hidden, lengths.tolist(), strict=True)]
 
-    def read_last(self, rows: Sequence[Row]) -> Tensor:
-        """Read the last token of every row; logits (B, V), which the next step overwrites."""
-        tokens, positions, slots = (
-            [row.ids[-1] for row in rows],
-            [row.n_read for row in rows],
-            [row.slot for row in rows],
-        )
+    def _step(self, rows: Sequence[Row]) -> Tensor:
+        """Read all that is left of every row, which is one token mostly."""
+        texts, starts, slots = ([getattr(row, name) for row in rows] for name in ("unread", "n_read", "slot"))
         if self.native is not None:
-            logits = self.native.step(tokens, positions, slots, self.slots.cache)
+            logits = self.native.step(texts, starts, slots, self.slots.cache)
         else:
-            logits = self._torch_step(tokens, positions, slots)
+            logits = self._torch_step([token for (token,) in texts], starts, slots)
         for row in rows:
-            self.slots.holds(row.slot, row.read(1))
+            self.slots.holds(row.slot, row.read(row.n_unread))
         return logits
 
     def _prompt_tokens(self, row: Row, hidden_TD: Tensor) -> list[Token]:
@@ -124,10 +141,6 @@ class Reader:
                 top = likeliest(logprobs_V, n) if n else ()
                 found.append(Token(index, value, value, top, top))
         return found
-
-
-Plan = list[tuple[Row, int]]
-"""Rows, and how many tokens of each are read."""
 
 
 def _plan(rows: Sequence[Row], budget: int) -> Plan:
@@ -148,6 +161,11 @@ def _even_plan(rows: Sequence[Row], budget: int) -> Plan:
     rows = sorted(rows, key=_urgency)
     width = min(budget, max(row.n_unread for row in rows if row.n_unread <= 2 * rows[0].n_unread))
     return [(row, min(row.n_unread, width)) for row in rows[: max(1, budget // width)]]
+
+
+def _short(plan: Plan) -> bool:
+    """Whether these prompts end with what is read, and are as soon read by a step as by a pass of their own."""
+    return sum(n for _, n in plan) <= STEP_TOKENS and all(n == row.n_unread and not row.scored for row, n in plan)
 
 
 def _urgency(row: Row) -> tuple[int, int]:

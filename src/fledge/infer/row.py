@@ -36,9 +36,18 @@ class Row:
         return len(self.ids) - self.n_read
 
     @property
+    def scored(self) -> bool:
+        """Whether log-probabilities of the prompt are wanted, which need the states after all its tokens."""
+        return self.request.prompt_logprobs is not None and not self.tokens
+
+    @property
+    def unread(self) -> list[int]:
+        return self.ids[self.n_read :]
+
+    @property
     def shareable(self) -> list[bytes]:
         """Hashes of the blocks that may come from another row; the last token must be read to go on from it."""
-        if self.request.prompt_logprobs is not None and not self.tokens:
+        if self.scored:
             return []  # what is not read has no logits
         self.hashes = block_hashes(self.ids[:-1], self.hashes)
         return self.hashes

@@ -1,6 +1,6 @@
 // What of a decoder's work on a CPU is not a product of large matrices: decoder.py packs the weights and calls this.
 //
-// step() takes one token of each row through all layers. Reading the weights is what it waits for: they lie in blocks
+// step() takes a few tokens through all layers, mostly one of each request. Reading the weights is what it waits for: they lie in blocks
 // of 16 outputs in the order in which they are used, each is read once for all rows, and the threads meet only where
 // one needs what another computed. normalise(), attend_chunks() and activate() are what lies between the products of
 // a longer text. Which thread computes a value never changes it.
@@ -50,12 +50,13 @@ struct Angles {
 };
 
 struct Step {
-    int32_t rows;
+    int32_t rows, n_outputs;
     float* x;  // (rows, d_model): the embedded tokens; overwritten
     Angles angles;
-    const int64_t *slot, *position;  // (rows)
+    const int64_t *slot, *position;  // (rows): several of one slot only where there are fewer outputs
+    const int64_t* output;           // (n_outputs): the rows that have logits
     Cache cache;
-    float* logits;  // (rows, head.n)
+    float* logits;  // (n_outputs, head.n)
 };
 
 // `count` tokens from row `row` on, at the positions from `start` on of one slot.
@@ -103,7 +104,8 @@ void step_as(const Model& model, const Step& s, Team& team) {
     const int n_q = heads.n_heads * head_dim, n_kv = heads.n_kv_heads * head_dim, n_qkv = model.layers[0].qkv.n;
     std::vector<float> qkv(size_t(rows) * n_qkv);
     Inputs<TYPE> mixed(rows, n_q), hidden(rows, model.d_ff);
-    Phases phases(model.n_layers * 5 + 1);
+    Phases phases(model.n_layers * 6 + 1);
+    const bool follow = s.n_outputs < rows;  // rows see what others of their slot keep in this step
     const int64_t longest = *std::max_element(s.position, s.position + rows) + 1;
 
     team.run([&] {
@@ -113,9 +115,9 @@ void step_as(const Model& model, const Step& s, Team& team) {
         auto normalised = [&](const Norm& norm) {
             for (int row = 0; row < rows; row++) normalise_row(norm, s.x + int64_t(row) * d, d, heads.eps, h.row(row));
         };
-        auto linear = [&](const Linear& map, const Inputs<TYPE>& x, const auto& take) {
+        auto linear = [&](const Linear& map, const Inputs<TYPE>& x, int n, const auto& take) {
             const int blocks = map.n / LANES, share = std::max(4, (blocks / (team.size() * 6) + 3) / 4 * 4);
-            walk.share(blocks, share, [&](int from, int to) { product<TYPE>(map, from, to, x, rows, take); });
+            walk.share(blocks, share, [&](int from, int to) { product<TYPE>(map, from, to, x, n, take); });
         };
         auto added = [&](int block, int row, Vec a, const Vec* b) {
             auto add = [&](int at, Vec v) {
@@ -129,35 +131,51 @@ void step_as(const Model& model, const Step& s, Team& team) {
         for (int number = 0; number < model.n_layers; number++) {
             const Layer& layer = model.layers[number];
             normalised(layer.before_attention);
-            linear(layer.qkv, h, [&](int block, int row, Vec a, const Vec* b) {
+            linear(layer.qkv, h, rows, [&](int block, int row, Vec a, const Vec* b) {
                 float* out = qkv.data() + int64_t(row) * n_qkv + block * LANES;
                 store(out, a);
                 if (b) store(out + LANES, *b);
             });
             team.meet();
-            walk.share(rows * heads.n_kv_heads, 1, [&](int at, int) {
-                const int row = at / heads.n_kv_heads, kv = at % heads.n_kv_heads;
+            const int64_t stride = s.cache.by_position;
+            auto head_of = [&](void* kept, int row, int kv) {
+                return static_cast<Kept*>(kept) + number * s.cache.by_layer + s.slot[row] * s.cache.by_slot + kv * s.cache.by_head;
+            };
+            auto keep = [&](int row, int kv) {
+                const float* of_row = qkv.data() + int64_t(row) * n_qkv + n_q + kv * head_dim;
+                const Turn angle(s.angles, s.position[row], head_dim);
+                const int64_t to = s.position[row] * stride;
+                turn(of_row, layer.k_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
+                copy(vector.data(), head_of(s.cache.keys, row, kv) + to, head_dim);
+                copy(of_row + n_kv, head_of(s.cache.values, row, kv) + to, head_dim);
+            };
+            auto look = [&](int row, int kv) {
                 const float* of_row = qkv.data() + int64_t(row) * n_qkv;
                 const Turn angle(s.angles, s.position[row], head_dim);
-                const int64_t place = number * s.cache.by_layer + s.slot[row] * s.cache.by_slot + kv * s.cache.by_head;
-                const int64_t now = s.position[row], stride = s.cache.by_position;
-                Kept *keys = static_cast<Kept*>(s.cache.keys) + place, *values = static_cast<Kept*>(s.cache.values) + place;
-                turn(of_row + n_q + kv * head_dim, layer.k_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
-                copy(vector.data(), keys + now * stride, head_dim);
-                copy(of_row + n_q + n_kv + kv * head_dim, values + now * stride, head_dim);
-                const int64_t from = heads.window ? std::max<int64_t>(0, now + 1 - heads.window) : 0;
+                const Kept *keys = head_of(s.cache.keys, row, kv), *values = head_of(s.cache.values, row, kv);
+                const int64_t end = s.position[row] + 1, from = heads.window ? std::max<int64_t>(0, end - heads.window) : 0;
                 for (int head = kv * group; head < (kv + 1) * group; head++) {
                     turn(of_row + head * head_dim, layer.q_norm, angle.cosine, angle.sine, head_dim, heads.eps, vector.data());
                     for (auto& each : vector) each /= std::sqrt(float(head_dim));
-                    attend(vector.data(), keys, values, stride, from, now + 1, head_dim, scores.data(), vector.data());
+                    attend(vector.data(), keys, values, stride, from, end, head_dim, scores.data(), vector.data());
                     copy(vector.data(), mixed.row(row) + head * head_dim, head_dim);
                 }
-            });
+            };
+            auto over_heads = [&](const auto& work) {
+                walk.share(rows * heads.n_kv_heads, 1, [&](int at, int) { work(at / heads.n_kv_heads, at % heads.n_kv_heads); });
+            };
+            if (follow) {
+                over_heads(keep);
+                team.meet();
+                over_heads(look);
+            } else {
+                over_heads([&](int row, int kv) { keep(row, kv), look(row, kv); });
+            }
             team.meet();
-            linear(layer.out, mixed, added);
+            linear(layer.out, mixed, rows, added);
             team.meet();
             normalised(layer.before_mlp);
-            linear(layer.up, h, [&](int block, int row, Vec a, const Vec* b) {
+            linear(layer.up, h, rows, [&](int block, int row, Vec a, const Vec* b) {
                 auto give = [&](int of_block, Vec v) {
                     const int at = of_block * LANES;
                     if (at < model.d_ff) narrow(hidden.row(row) + at, v, model.d_ff - at);
@@ -168,11 +186,11 @@ void step_as(const Model& model, const Step& s, Team& team) {
                 if (b) give(block + 1, bent(*b));
             });
             team.meet();
-            linear(layer.down, hidden, added);
+            linear(layer.down, hidden, rows, added);
             team.meet();
         }
-        normalised(model.norm);
-        linear(model.head, h, [&](int block, int row, Vec a, const Vec* b) {
+        for (int i = 0; i < s.n_outputs; i++) normalise_row(model.norm, s.x + s.output[i] * d, d, heads.eps, h.row(i));
+        linear(model.head, h, s.n_outputs, [&](int block, int row, Vec a, const Vec* b) {
             float* out = s.logits + int64_t(row) * model.head.n + block * LANES;
             store(out, a);
             if (b) store(out + LANES, *b);

@@ -6,6 +6,7 @@ the library between them.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
@@ -71,10 +72,10 @@ class CAngles(Structure):
 
 class CStep(Structure):
     _fields_ = (
-        ("rows", c_int32),
+        *((name, c_int32) for name in ("rows", "n_outputs")),
         ("x", c_void_p),
         ("angles", CAngles),
-        *((name, c_void_p) for name in ("slot", "position")),
+        *((name, c_void_p) for name in ("slot", "position", "output")),
         ("cache", CCache),
         ("logits", c_void_p),
     )
@@ -129,17 +130,24 @@ class NativeDecoder:
         self._products = [_products(block) for block in placed.model.layers]
 
     @torch.inference_mode()
-    def step(self, tokens: Sequence[int], positions: Sequence[int], slots: Sequence[int], cache: KVCache) -> Tensor:
-        """Logits (B, V) float32 after one token of each row, whose keys and values go to these slots of ``cache``."""
+    def step(
+        self, texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int], cache: KVCache
+    ) -> Tensor:
+        """Logits (B, V) float32 after the last tokens of short ``texts``, of one token mostly.
+
+        Each text continues, from position ``starts[i]`` on, what slot ``slots[i]`` of ``cache`` holds.
+        """
         head = self._model.head
-        position, slot = torch.tensor(positions), torch.tensor(slots)
-        x = self._embedded(torch.tensor(tokens), position)
-        logits = torch.empty(len(tokens), head.n)
+        tokens, position = _together(texts, starts)
+        slot = torch.tensor([slot for text, slot in zip(texts, slots, strict=True) for _ in text])
+        output = torch.tensor([end - 1 for end in itertools.accumulate(len(text) for text in texts)])
+        x = self._embedded(tokens, position)
+        logits = torch.empty(len(texts), head.n)
         step = CStep(
-            len(tokens),
+            *(len(tokens), len(texts)),
             x.data_ptr(),
             self._angles(cache.capacity),
-            *(slot.data_ptr(), position.data_ptr()),
+            *(slot.data_ptr(), position.data_ptr(), output.data_ptr()),
             self._cache(cache),
             logits.data_ptr(),
         )
@@ -160,8 +168,7 @@ class NativeDecoder:
         counts = [len(text) for text in texts]
         rows = [sum(counts[:i]) for i in range(len(counts))]
         chunks = (CChunk * len(texts))(*(CChunk(*each) for each in zip(slots, starts, rows, counts, strict=True)))
-        tokens = torch.tensor([token for text in texts for token in text])
-        position = torch.cat([torch.arange(start, start + n) for start, n in zip(starts, counts, strict=True)])
+        tokens, position = _together(texts, starts)
         x = self._embedded(tokens, position)
         n_tokens, stored, angles = len(tokens), self._cache(cache), self._angles(cache.capacity)
         kind = self._model.type
@@ -250,6 +257,12 @@ class NativeDecoder:
         kept = F.pad(values.detach().float(), (0, max(0, n - len(values)))).contiguous().clone()
         self._kept.append(kept)
         return kept.data_ptr()
+
+
+def _together(texts: Sequence[Sequence[int]], starts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The tokens of all texts, one after another, and their positions."""
+    position = [start + i for text, start in zip(texts, starts, strict=True) for i in range(len(text))]
+    return torch.tensor([token for text in texts for token in text]), torch.tensor(position)
 
 
 def padded_rows(n: int) -> int:
