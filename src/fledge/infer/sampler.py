@@ -94,7 +94,8 @@ class Sampler:
         return filtered_logprobs(logits[i : i + 1], *(values[at : at + 1] for values in self.settings))[0]
 
     def _drawn(self, logits: Tensor, raw: Tensor) -> list[Token | None]:
-        self.wanted["uniform"] = self._uniforms()
+        if self.sampled:
+            self.wanted["uniform"] = self._uniforms()
         drawn = draw(logits, raw, self.wanted)
         if (drawn["fault"] == NO_NUMBERS).any():
             raise _no_numbers()

@@ -138,9 +138,8 @@ class NativeDecoder:
         Each text continues, from position ``starts[i]`` on, what slot ``slots[i]`` of ``cache`` holds.
         """
         head = self._model.head
-        tokens, position = _together(texts, starts)
-        slot = torch.tensor([slot for text, slot in zip(texts, slots, strict=True) for _ in text])
-        output = torch.tensor([end - 1 for end in itertools.accumulate(len(text) for text in texts)])
+        tokens, position, slot = _together(texts, starts, slots)
+        output = torch.tensor(list(itertools.accumulate(map(len, texts)))) - 1
         x = self._embedded(tokens, position)
         logits = torch.empty(len(texts), head.n)
         step = CStep(
@@ -168,7 +167,7 @@ class NativeDecoder:
         counts = [len(text) for text in texts]
         rows = [sum(counts[:i]) for i in range(len(counts))]
         chunks = (CChunk * len(texts))(*(CChunk(*each) for each in zip(slots, starts, rows, counts, strict=True)))
-        tokens, position = _together(texts, starts)
+        tokens, position, _ = _together(texts, starts, slots)
         x = self._embedded(tokens, position)
         n_tokens, stored, angles = len(tokens), self._cache(cache), self._angles(cache.capacity)
         kind = self._model.type
@@ -259,10 +258,12 @@ class NativeDecoder:
         return kept.data_ptr()
 
 
-def _together(texts: Sequence[Sequence[int]], starts: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The tokens of all texts, one after another, and their positions."""
-    position = [start + i for text, start in zip(texts, starts, strict=True) for i in range(len(text))]
-    return torch.tensor([token for text in texts for token in text]), torch.tensor(position)
+def _together(texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int]) -> Tensor:
+    """Of all tokens, one text after another: which they are, their positions, and their slots; (3, N)."""
+    if len(texts) < sum(map(len, texts)):
+        slots = [slot for text, slot in zip(texts, slots, strict=True) for _ in text]
+        starts = [start + i for text, start in zip(texts, starts, strict=True) for i in range(len(text))]
+    return torch.tensor([[token for text in texts for token in text], starts, slots])
 
 
 def padded_rows(n: int) -> int:
