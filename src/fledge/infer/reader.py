@@ -101,7 +101,10 @@ class Reader:
             if not row.n_unread and row.room:
                 ready.append(row)
                 last.append(states_TD[-1])
-        return ready, [self.model.head(torch.stack(last)).float()] if ready else []
+        if not ready:
+            return [], []
+        states = torch.stack(last)
+        return ready, [self.model.head(states).float() if self.native is None else self.native.head(states)]
 
     def _padded_states(
         self, texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int]

@@ -96,6 +96,40 @@ struct Turn {  // at one position
           sine(angles.cosine ? angles.sine + position * head_dim / 2 : nullptr) {}
 };
 
+// A thread's shares of the product of n rows with `map`; see product().
+template <int TYPE, class Take>
+void through(const Linear& map, const Inputs<TYPE>& x, int n, Phases::Walk& walk, const Team& team, const Take& take) {
+    const int blocks = map.n / LANES, share = std::max(4, (blocks / (team.size() * 6) + 3) / 4 * 4);
+    auto shares = [&](const auto& inputs) {
+        walk.share(blocks, share, [&](int from, int to) { product<TYPE>(map, from, to, inputs, 0, n, take); });
+    };
+    if constexpr (WHOLE && TYPE == INT8) {
+        Rounded rounded(n, map.k);
+        for (int row = 0; row < n; row++) rounded.round(row, x.row(row), int(x.stride));
+        shares(rounded);
+    } else {
+        shares(x);
+    }
+}
+
+// take() that puts the sums of rows of n outputs side by side.
+inline auto laid(float* out, int n) {
+    return [=](int block, int row, Vec a, const Vec* b) {
+        float* to = out + int64_t(row) * n + block * LANES;
+        store(to, a);
+        if (b) store(to + LANES, *b);
+    };
+}
+
+// give(block, vector) of what the blocks of Layer.up become.
+template <class Give>
+void activated(int mlp, int block, Vec a, const Vec* b, const Give& give) {
+    if (mlp == SWIGLU) return give(block / 2, silu(a) * *b);
+    auto bent = [&](Vec v) { return mlp == GELU ? gelu(v) : relu2(v); };
+    give(block, bent(a));
+    if (b) give(block + 1, bent(*b));
+}
+
 template <int TYPE>
 void step_as(const Model& model, const Step& s, Team& team) {
     typedef std::conditional_t<TYPE == FLOAT32, float, uint16_t> Kept;  // keys and values
@@ -116,8 +150,7 @@ void step_as(const Model& model, const Step& s, Team& team) {
             for (int row = 0; row < rows; row++) normalise_row(norm, s.x + int64_t(row) * d, d, heads.eps, h.row(row));
         };
         auto linear = [&](const Linear& map, const Inputs<TYPE>& x, int n, const auto& take) {
-            const int blocks = map.n / LANES, share = std::max(4, (blocks / (team.size() * 6) + 3) / 4 * 4);
-            walk.share(blocks, share, [&](int from, int to) { product<TYPE>(map, from, to, x, n, take); });
+            through<TYPE>(map, x, n, walk, team, take);
         };
         auto added = [&](int block, int row, Vec a, const Vec* b) {
             auto add = [&](int at, Vec v) {
@@ -131,11 +164,7 @@ void step_as(const Model& model, const Step& s, Team& team) {
         for (int number = 0; number < model.n_layers; number++) {
             const Layer& layer = model.layers[number];
             normalised(layer.before_attention);
-            linear(layer.qkv, h, rows, [&](int block, int row, Vec a, const Vec* b) {
-                float* out = qkv.data() + int64_t(row) * n_qkv + block * LANES;
-                store(out, a);
-                if (b) store(out + LANES, *b);
-            });
+            linear(layer.qkv, h, rows, laid(qkv.data(), n_qkv));
             team.meet();
             const int64_t stride = s.cache.by_position;
             auto head_of = [&](void* kept, int row, int kv) {
@@ -176,25 +205,29 @@ void step_as(const Model& model, const Step& s, Team& team) {
             team.meet();
             normalised(layer.before_mlp);
             linear(layer.up, h, rows, [&](int block, int row, Vec a, const Vec* b) {
-                auto give = [&](int of_block, Vec v) {
+                activated(model.mlp, block, a, b, [&](int of_block, Vec v) {
                     const int at = of_block * LANES;
                     if (at < model.d_ff) narrow(hidden.row(row) + at, v, model.d_ff - at);
-                };
-                if (model.mlp == SWIGLU) return give(block / 2, silu(a) * *b);
-                auto bent = [&](Vec v) { return model.mlp == GELU ? gelu(v) : relu2(v); };
-                give(block, bent(a));
-                if (b) give(block + 1, bent(*b));
+                });
             });
             team.meet();
             linear(layer.down, hidden, rows, added);
             team.meet();
         }
         for (int i = 0; i < s.n_outputs; i++) normalise_row(model.norm, s.x + s.output[i] * d, d, heads.eps, h.row(i));
-        linear(model.head, h, s.n_outputs, [&](int block, int row, Vec a, const Vec* b) {
-            float* out = s.logits + int64_t(row) * model.head.n + block * LANES;
-            store(out, a);
-            if (b) store(out + LANES, *b);
-        });
+        linear(model.head, h, s.n_outputs, laid(s.logits, model.head.n));
+    });
+}
+
+template <int TYPE, class Kept>
+void head_as(const Linear& head, const Kept* states, int rows, int d, float* logits, Team& team) {
+    Inputs<TYPE> h(rows, d);
+    for (int row = 0; row < rows; row++)
+        for (int i = 0; i < d; i += LANES) narrow(h.row(row) + i, widen(states + int64_t(row) * d + i, d - i), d - i);
+    Phases phases(1);
+    team.run([&] {
+        Phases::Walk walk(phases);
+        through<TYPE>(head, h, rows, walk, team, laid(logits, head.n));
     });
 }
 
@@ -294,6 +327,27 @@ void activate_as(int mlp, const Kept* up, int rows, int d_ff, Kept* out, Team& t
     });
 }
 
+// x (rows, k) through `map`; give(row, block, sums, sums of the next block or null).
+template <class Give>
+void rows_through(const Linear& map, const uint16_t* x, int rows, int k, Team& team, const Give& give) {
+    constexpr int PAIRS = 4;  // of blocks, in a share
+    const int blocks = map.n / LANES, shares = (blocks + 2 * PAIRS - 1) / (2 * PAIRS);
+    const int tile = std::max(48, (1 << 19) / map.k / 48 * 48);  // rows whose inputs stay in a cache
+    Rounded rounded(rows, map.k);
+    Phases phases(2);
+    team.run([&] {
+        Phases::Walk walk(phases);
+        walk.share(rows, 16, [&](int from, int to) {
+            for (int row = from; row < to; row++) rounded.round(row, x + int64_t(row) * k, k);
+        });
+        team.meet();
+        walk.share((rows + tile - 1) / tile * shares, 1, [&](int at, int) {
+            const int first = at / shares * tile, block = at % shares * 2 * PAIRS;
+            product<INT8>(map, block, std::min(block + 2 * PAIRS, blocks), rounded, first, std::min(tile, rows - first), give);
+        });
+    });
+}
+
 Team& of(void* threads) { return *static_cast<Team*>(threads); }
 
 }  // namespace
@@ -307,6 +361,17 @@ void step(const Model* model, const Step* s, void* threads) {
         case FLOAT32: return step_as<FLOAT32>(*model, *s, of(threads));
         case BFLOAT16: return step_as<BFLOAT16>(*model, *s, of(threads));
         case INT8: return step_as<INT8>(*model, *s, of(threads));
+    }
+}
+
+// logits (rows, head.n) of normalised last states (rows, d_model), float32 or bfloat16 as the cache is.
+void head(const Model* model, const void* states, int32_t rows, float* logits, void* threads) {
+    const uint16_t* short_states = static_cast<const uint16_t*>(states);
+    const int d = model->d_model;
+    switch (model->type) {
+        case FLOAT32: return head_as<FLOAT32>(model->head, static_cast<const float*>(states), rows, d, logits, of(threads));
+        case BFLOAT16: return head_as<BFLOAT16>(model->head, short_states, rows, d, logits, of(threads));
+        case INT8: return head_as<INT8>(model->head, short_states, rows, d, logits, of(threads));
     }
 }
 
@@ -335,6 +400,22 @@ void activate(int32_t type, int32_t mlp, const void* up, int32_t rows, int32_t d
         return activate_as(mlp, static_cast<const float*>(up), rows, d_ff, static_cast<float*>(out), of(threads));
     activate_as(mlp, static_cast<const uint16_t*>(up), rows, d_ff, static_cast<uint16_t*>(out), of(threads));
 }
+int32_t multiplies_whole_numbers() { return WHOLE; }
+
+// Where whole numbers are multiplied: out (rows, n) = x (rows, k) through `map`, Layer.up where `mlp` is not negative.
+void multiply_rows(const Linear* map, int32_t mlp, const uint16_t* x, int32_t rows, int32_t k, int32_t n, uint16_t* out,
+                   void* threads) {
+    rows_through(*map, x, rows, k, of(threads), [&](int block, int row, Vec a, const Vec* b) {
+        auto give = [&](int of_block, Vec v) {
+            const int at = of_block * LANES;
+            if (at < n) narrow(out + int64_t(row) * n + at, v, n - at);
+        };
+        if (mlp >= 0) return activated(mlp, block, a, b, give);
+        give(block, a);
+        if (b) give(block + 1, *b);
+    });
+}
+
 // logits, raw (rows, n) with these strides, the same array where no rule changes anything.
 void draw(const float* logits, int64_t stride, const float* raw, int64_t raw_stride, int32_t rows, int32_t n,
           const Draw* wanted, Drawn* drawn, void* threads) {

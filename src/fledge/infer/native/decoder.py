@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sequence
-from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
+from ctypes import byref, c_float, c_int64, c_void_p
 from typing import Any
 
 import torch
@@ -18,71 +18,15 @@ from torch import Tensor, nn
 
 from fledge.infer.config import PRECISIONS, Precision
 from fledge.infer.native.build import library
-from fledge.infer.native.packing import LANES, Product, alternating, joined_maps, packed_weight, padded
+from fledge.infer.native.packing import LANES, alternating, joined_maps, packed_weight, padded
+from fledge.infer.native.products import MLPS, ROUNDED_BLOCK, address, padded_rows, torch_products, whole_products
+from fledge.infer.native.structures import CAngles, CCache, CChunk, CHeads, CLayer, CLinear, CModel, CNorm, CStep
 from fledge.infer.native.team import team
 from fledge.infer.precision import quantised
 from fledge.model.cache import KVCache
 from fledge.model.decoder import Decoder
 from fledge.model.mlp import SwiGLU
 from fledge.types import FledgeError
-
-MLPS = ("swiglu", "relu2", "gelu")
-
-
-class CLinear(Structure):
-    _fields_ = (("weight", c_void_p), ("scale", c_void_p), ("bias", c_void_p), ("n", c_int32), ("k", c_int32))
-
-
-class CNorm(Structure):
-    _fields_ = (("weight", c_void_p), ("bias", c_void_p))
-
-
-class CHeads(Structure):
-    _fields_ = (*((name, c_int32) for name in ("n_heads", "n_kv_heads", "head_dim", "window")), ("eps", c_float))
-
-
-class CLayer(Structure):
-    _fields_ = (
-        *((name, CNorm) for name in ("before_attention", "before_mlp")),
-        *((name, c_void_p) for name in ("q_norm", "k_norm")),
-        *((name, CLinear) for name in ("qkv", "out", "up", "down")),
-    )
-
-
-class CModel(Structure):
-    _fields_ = (
-        *((name, c_int32) for name in ("type", "mlp", "n_layers", "d_model", "d_ff")),
-        ("heads", CHeads),
-        ("norm", CNorm),
-        ("head", CLinear),
-        ("layers", POINTER(CLayer)),
-    )
-
-
-class CCache(Structure):
-    _fields_ = (
-        *((name, c_void_p) for name in ("keys", "values")),
-        *((name, c_int64) for name in ("by_layer", "by_slot", "by_head", "by_position")),
-    )
-
-
-class CAngles(Structure):
-    _fields_ = (("cosine", c_void_p), ("sine", c_void_p))
-
-
-class CStep(Structure):
-    _fields_ = (
-        *((name, c_int32) for name in ("rows", "n_outputs")),
-        ("x", c_void_p),
-        ("angles", CAngles),
-        *((name, c_void_p) for name in ("slot", "position", "output")),
-        ("cache", CCache),
-        ("logits", c_void_p),
-    )
-
-
-class CChunk(Structure):
-    _fields_ = tuple((name, c_int64) for name in ("slot", "start", "row", "count"))
 
 
 def why_not(model: Decoder) -> str:
@@ -114,6 +58,7 @@ class NativeDecoder:
         c = model.config
         self.model, self.precision = placed, precision
         self.dtype = torch.float32 if precision == "float32" else torch.bfloat16
+        self.whole = precision == "int8" and bool(library().multiplies_whole_numbers())
         self._kept: list[Any] = []
         self._turned: tuple[Tensor, Tensor] | None = None
         self._layers = (CLayer * c.n_layers)(*(self._layer(block) for block in model.model.layers))
@@ -127,7 +72,10 @@ class NativeDecoder:
             self._linear(model.lm_head.weight, model.lm_head.bias),
             self._layers,
         )
-        self._products = [_products(block) for block in placed.model.layers]
+        self._products = [
+            whole_products(layer, c) if self.whole else torch_products(block, c)
+            for layer, block in zip(self._layers, placed.model.layers, strict=True)
+        ]
 
     @torch.inference_mode()
     def step(
@@ -137,11 +85,10 @@ class NativeDecoder:
 
         Each text continues, from position ``starts[i]`` on, what slot ``slots[i]`` of ``cache`` holds.
         """
-        head = self._model.head
         tokens, position, slot = _together(texts, starts, slots)
         output = torch.tensor(list(itertools.accumulate(map(len, texts)))) - 1
         x = self._embedded(tokens, position)
-        logits = torch.empty(len(texts), head.n)
+        logits = torch.empty(len(texts), self._model.head.n)
         step = CStep(
             *(len(tokens), len(texts)),
             x.data_ptr(),
@@ -151,6 +98,17 @@ class NativeDecoder:
             logits.data_ptr(),
         )
         library().step(byref(self._model), byref(step), team())
+        return self._capped(logits)
+
+    @torch.inference_mode()
+    def head(self, states_BD: Tensor) -> Tensor:
+        """Logits (B, V) float32 of a few of the states that :meth:`read` gives."""
+        states = states_BD.contiguous()
+        logits = torch.empty(len(states), self._model.head.n)
+        library().head(byref(self._model), address(states), len(states), address(logits), team())
+        return self._capped(logits)
+
+    def _capped(self, logits: Tensor) -> Tensor:
         logits = logits[:, : self.model.config.vocab_size]
         cap = self.model.config.logit_softcap
         return cap * torch.tanh(logits / cap) if cap else logits
@@ -173,26 +131,25 @@ class NativeDecoder:
         kind = self._model.type
 
         def empty(width: int) -> Tensor:
-            made = torch.empty(padded_rows(n_tokens), width, dtype=self.dtype)
+            made = torch.empty(n_tokens if self.whole else padded_rows(n_tokens), width, dtype=self.dtype)
             made[n_tokens:] = 0
             return made
 
-        h, mixed, hidden = empty(c.d_model), empty(c.n_heads * c.head_dim), empty(c.d_ff)
+        h, mixed = empty(c.d_model), empty(c.n_heads * c.head_dim)
 
         def normalise(addend: Tensor | None, norm: CNorm) -> None:
-            args = (c_float(c.norm_eps), n_tokens, c.d_model, _address(h), threads)
-            library_.normalise(kind, _address(x), _address(addend), byref(norm), *args)
+            args = (c_float(c.norm_eps), n_tokens, c.d_model, address(h), threads)
+            library_.normalise(kind, address(x), address(addend), byref(norm), *args)
 
         normalise(None, self._layers[0].before_attention)
         for number, (products, layer) in enumerate(zip(self._products, self._layers, strict=True)):
-            qkv, out, up, down = products
+            qkv, out, activated, down = products
             given = qkv(h)
             norms = (c_void_p(layer.q_norm), c_void_p(layer.k_norm))
-            place = (c_int64(number), chunks, len(texts), _address(given), _address(mixed), threads)
+            place = (c_int64(number), chunks, len(texts), address(given), address(mixed), threads)
             library_.attend_chunks(kind, byref(self._heads), *norms, byref(angles), byref(stored), *place)
             normalise(out(mixed), layer.before_mlp)
-            wide = up(h)
-            library_.activate(kind, self._model.mlp, _address(wide), n_tokens, c.d_ff, _address(hidden), threads)
+            hidden = activated(h)
             following = self._layers[number + 1].before_attention if number + 1 < c.n_layers else self._model.norm
             normalise(down(hidden), following)
         return h[:n_tokens]
@@ -212,7 +169,7 @@ class NativeDecoder:
             if angles is None:
                 return CAngles()
             self._turned = angles
-        return CAngles(*(_address(each) for each in self._turned))
+        return CAngles(*(address(each) for each in self._turned))
 
     def _cache(self, cache: KVCache) -> CCache:
         assert cache.keys.dtype == self.dtype and cache.keys.stride() == cache.values.stride()
@@ -242,10 +199,12 @@ class NativeDecoder:
 
     def _linear(self, weight: Tensor, bias: Tensor | None) -> CLinear:
         scale: Tensor | None = None
-        weight = padded(weight.detach(), LANES, 2)
+        weight = padded(weight.detach(), LANES, ROUNDED_BLOCK if self.whole else 2)
         if self.precision == "int8":
             scale, weight = quantised(weight)
-        packed = packed_weight(weight.to(getattr(torch, self.precision)))
+        packed = packed_weight(
+            (weight + 128).to(torch.uint8) if self.whole else weight.to(getattr(torch, self.precision))
+        )
         self._kept.append(packed)
         n, k = weight.shape
         return CLinear(packed.data_ptr(), self._vector(scale), self._vector(bias, n), n, k)
@@ -264,24 +223,3 @@ def _together(texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequ
         slots = [slot for text, slot in zip(texts, slots, strict=True) for _ in text]
         starts = [start + i for text, start in zip(texts, starts, strict=True) for i in range(len(text))]
     return torch.tensor([[token for text in texts for token in text], starts, slots])
-
-
-def padded_rows(n: int) -> int:
-    """``n`` and at most a quarter more, one of few numbers: oneDNN keeps memory for every number of rows it has met."""
-    step = next((most // 8 for most in (64, 128, 256, 512) if n <= most), 128)
-    return -(-n // step) * step
-
-
-def _products(block: nn.Module) -> tuple[Product, Product, Product, Product]:
-    attention: Any = block.self_attn
-    mlp: Any = block.mlp
-    qkv, up = joined_maps(block)
-    ends = [
-        (each.weight.detach(), None if each.bias is None else each.bias.detach())
-        for each in (attention.o_proj, mlp.down_proj)
-    ]
-    return Product(*qkv), Product(*ends[0]), Product(*up), Product(*ends[1])
-
-
-def _address(values: Tensor | None) -> c_void_p:
-    return c_void_p(None if values is None else values.data_ptr())

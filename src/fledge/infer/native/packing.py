@@ -11,18 +11,16 @@ from torch import Tensor, nn
 from fledge.model.mlp import SwiGLU
 
 LANES = 16
-MANY_ROWS = 512
-"""Rows that products of longer texts are made for."""
 Linear = tuple[Tensor, Tensor | None]
 """Weight (n, k) and bias (n,)."""
 
 
 def packed_weight(weight: Tensor) -> Tensor:
-    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2."""
+    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2, for
+    whole numbers that are multiplied as such of 4."""
     n, k = weight.shape
-    if weight.dtype == torch.float32:
-        return weight.view(n // LANES, LANES, k).permute(0, 2, 1).contiguous()
-    return weight.view(n // LANES, LANES, k // 2, 2).permute(0, 2, 1, 3).contiguous()
+    of_lane = {torch.float32: 1, torch.uint8: 4}.get(weight.dtype, 2)
+    return weight.view(n // LANES, LANES, k // of_lane, of_lane).permute(0, 2, 1, 3).contiguous()
 
 
 def padded(weight: Tensor, rows: int, columns: int) -> Tensor:
@@ -45,23 +43,11 @@ def joined_maps(block: nn.Module) -> tuple[Linear, Linear]:
     return _joined([attention.q_proj, attention.k_proj, attention.v_proj]), _joined(wide)
 
 
+def of_map(map_: Any) -> Linear:
+    """Weight and bias as they are, without their gradients."""
+    return map_.weight.detach(), None if map_.bias is None else map_.bias.detach()
+
+
 def _joined(maps: list[Any]) -> Linear:
     biases = [each.bias.detach() for each in maps if each.bias is not None]
     return torch.cat([each.weight.detach() for each in maps]), torch.cat(biases) if biases else None
-
-
-class Product:
-    """``x @ weight.T + bias`` for many rows, by oneDNN with weights in its own order, where torch has it.
-
-    For float32 torch would call MKL, which is less than half as fast on some processors.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.bias = bias
-        self.packs = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, MANY_ROWS) if self.packs else weight
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.packs:
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
-        return F.linear(x, self.weight, self.bias)

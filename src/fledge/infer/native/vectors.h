@@ -28,6 +28,36 @@ inline float sum(Vec v) {
 #endif
 }
 
+inline int32_t sum(IntVec v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_epi32((__m512i)v);
+#else
+    int32_t total = 0;
+    for (int i = 0; i < LANES; i++) total += v[i];
+    return total;
+#endif
+}
+
+inline float greatest(Vec v) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)v);
+#else
+    float most = v[0];
+    for (int i = 1; i < LANES; i++) most = v[i] > most ? v[i] : most;
+    return most;
+#endif
+}
+
+inline Vec abs(Vec v) { return reinterpret_cast<Vec>(reinterpret_cast<UintVec>(v) & 0x7fffffffu); }
+
+// The nearest whole numbers, ties to even, of numbers below 2^22.
+inline IntVec nearest(Vec v) { return reinterpret_cast<IntVec>(v + splat(12582912.0f)) - 0x4b400000; }
+
+inline void narrow(int8_t* p, IntVec v) {
+    typedef int8_t Bytes __attribute__((vector_size(16), aligned(1)));
+    *reinterpret_cast<Bytes*>(p) = __builtin_convertvector(v, Bytes);
+}
+
 inline Vec choose(IntVec mask, Vec a, Vec b) {
     return reinterpret_cast<Vec>((mask & reinterpret_cast<IntVec>(a)) | (~mask & reinterpret_cast<IntVec>(b)));
 }
