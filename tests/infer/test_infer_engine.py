@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -55,14 +56,14 @@ def test_greedy_equals_the_uncached_forward(engine: Engine, model: Decoder) -> N
         assert completion.finish_reason == "length"
 
 
-def test_logprobs_equal_transformers(model: Decoder) -> None:
+def test_logprobs_equal_transformers(model: Decoder, make: Callable[..., Engine]) -> None:
     transformers = pytest.importorskip("transformers")
     from fledge.model.config_json import write_config
 
     reference = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**write_config(model.config, context_length=64)))
     reference.load_state_dict(model.state_dict())
     given = sequences(7, 40, model.config.vocab_size, seed=3)
-    for ids, scores in zip(given, Engine(model, context_length=64).logprobs(given), strict=True):
+    for ids, scores in zip(given, make(model, context_length=64).logprobs(given), strict=True):
         assert scores.shape == (len(ids) - 1,)
         if len(ids) > 1:
             with torch.no_grad():

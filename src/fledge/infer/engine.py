@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from fledge.infer import scoring
 from fledge.infer.config import Precision
 from fledge.infer.cuda_graphs import recorder
 from fledge.infer.driving import Driven
@@ -22,7 +21,7 @@ from fledge.infer.request import Completion, Event, GenerateRequest, Token
 from fledge.infer.row import Row
 from fledge.infer.rules import LogitRules, Matcher
 from fledge.infer.sampler import Sampler
-from fledge.infer.scoring import Array
+from fledge.infer.scoring import Array, Scorer
 from fledge.infer.stops import StopMatcher
 from fledge.model.decoder import Decoder
 from fledge.run.progress import Progress
@@ -187,13 +186,13 @@ class Engine(Driven):
                 fix="score the text in windows",
             )
         self._check_ids([index for ids in sequences for index in ids])
-        return scoring.logprobs(self.model, sequences, progress)
+        return Scorer(self.model, self.native).logprobs(sequences, progress)
 
     def embed(self, sequences: Sequence[Sequence[int]]) -> list[Array]:
         """The mean of the normalised last states of each sequence: float32 arrays (D,)."""
         for ids in sequences:
             self.check(GenerateRequest(ids))
-        return scoring.mean_states(self.model, sequences)
+        return Scorer(self.model, self.native).mean_states(sequences)
 
     @cached_property
     def _reader(self) -> Reader:

@@ -12,7 +12,7 @@ from fledge.infer.native.decoder import NativeDecoder
 from fledge.infer.request import Token
 from fledge.infer.row import Row
 from fledge.infer.sampler import likeliest
-from fledge.infer.scoring import scored
+from fledge.infer.scoring import Scorer
 from fledge.infer.slots import BLOCK, Slots
 from fledge.infer.torch_step import Record, TorchStep
 from fledge.model.decoder import Decoder
@@ -38,7 +38,7 @@ class Reader:
 
     def use(self, model: Decoder, native: NativeDecoder | None) -> None:
         """Go on with ``model``, of the same sizes; whoever changes it must flush ``slots``."""
-        self.model, self.native = model, native
+        self.model, self.native, self._scorer = model, native, Scorer(model, native)
         self._torch_step = TorchStep(model, self.slots.cache, self._record)
 
     def admit(self, row: Row) -> None:
@@ -101,10 +101,7 @@ class Reader:
             if not row.n_unread and row.room:
                 ready.append(row)
                 last.append(states_TD[-1])
-        if not ready:
-            return [], []
-        states = torch.stack(last)
-        return ready, [self.model.head(states).float() if self.native is None else self.native.head(states)]
+        return ready, [self._scorer.head(torch.stack(last))] if ready else []
 
     def _padded_states(
         self, texts: Sequence[Sequence[int]], starts: Sequence[int], slots: Sequence[int]
@@ -138,7 +135,7 @@ class Reader:
         n = row.request.prompt_logprobs or 0
         following = row.ids[row.n_read + 1 : row.n_read + 1 + len(hidden_TD)]
         found = []
-        for logprobs_NV, targets_N in scored(self.model, hidden_TD[: len(following)], torch.tensor(following)):
+        for logprobs_NV, targets_N in self._scorer.pieces(hidden_TD[: len(following)], torch.tensor(following)):
             for logprobs_V, index in zip(logprobs_NV, targets_N.tolist(), strict=True):
                 value = float(logprobs_V[index])
                 top = likeliest(logprobs_V, n) if n else ()
