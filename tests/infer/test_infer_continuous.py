@@ -303,6 +303,54 @@ def test_weights_that_train_are_seen_by_prefixes(model: Decoder) -> None:
     same(after, Engine(training, context_length=CONTEXT).generate([request])[0])
 
 
+def test_frozen_weights_that_change_are_told(model: Decoder, make: Make, way: str) -> None:
+    if way == "torch":
+        pytest.skip("its weights may change")
+    changing = copy.deepcopy(model)
+    engine = make(changing, context_length=CONTEXT)
+    engine.generate([GenerateRequest([1, 2], max_tokens=2)])
+    with torch.no_grad():
+        engine.model.lm_head.weight.mul_(0.5)
+    with pytest.raises(FledgeError, match="frozen"):
+        engine.generate([GenerateRequest([1, 2], max_tokens=2)])
+    engine.update_weights(model, version=1)
+    assert engine.generate([GenerateRequest([1, 2], max_tokens=2)])[0].ids
+
+
+def test_who_wants_nothing_is_told_also_after_a_failed_step(small: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing, some = (small.submit(GenerateRequest([1, 2], max_tokens=n)) for n in (0, 1))
+
+    def failing(self, rows, logits):
+        raise RuntimeError("on purpose")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="on purpose"):
+        patch.setattr(Engine, "_sample", failing)
+        small.step()
+    assert {event.request for event in small.step() if event.completion} == {nothing, some}
+
+
+def test_short_prompts_behind_long_ones_are_read_apart(random_model, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(random_model(301), context_length=64, frozen=True)
+    if engine.native is None:
+        pytest.skip("the library is not to be had")
+    passes: list[str] = []
+    for name in ("read", "step"):
+        method = getattr(engine.native, name)
+
+        def called(*given, name=name, method=method):
+            passes.append(name)
+            return method(*given)
+
+        monkeypatch.setattr(engine.native, name, called)
+    monkeypatch.setattr(reader, "STEP_PAIRS", 300)
+    expected = Engine(engine.model, context_length=64).generate([GenerateRequest(list(range(50)), max_tokens=1)])[0]
+    for length, way in ((32, "step"), (41, "step"), (60, "read")):  # 0 · 32, 32 · 9 and 40 · 20 pairs
+        passes.clear()
+        done = engine.generate([GenerateRequest([*range(50)][:length] if length < 60 else [*range(40), *range(20)])])
+        assert passes[0] == way and done[0].n_cached == {32: 0, 41: 32, 60: 32}[length]
+    same(engine.generate([GenerateRequest(list(range(50)), max_tokens=1)])[0], expected)
+
+
 def test_weights_of_other_sizes_are_refused(small: Engine, random_model) -> None:
     with pytest.raises(FledgeError, match="other sizes"):
         small.update_weights(random_model(small.vocab_size, n_layers=3), version=1)

@@ -38,6 +38,12 @@ def each_model(random_model, kind: str) -> Decoder:
     return random_model(N_WORDS, **KINDS[kind]).requires_grad_(False)
 
 
+@pytest.fixture(autouse=True)
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that few tokens meet several of them."""
+    monkeypatch.setattr(torch_step, "LEAST_LIMIT", 4)
+
+
 @pytest.mark.parametrize("recorded", [False, True], ids=["plain", "recorded"])
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.sets(st.integers(0, N_SLOTS - 1), min_size=1), min_size=2, max_size=14), st.randoms())
@@ -102,7 +108,8 @@ def test_what_cannot_be_recorded_is_computed(each_model: Decoder) -> None:
             torch.testing.assert_close(step([3, 4], [0, 0], [0, 1]), expected)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            torch.testing.assert_close(step([3, 4], [0, 0], [0, 1]), expected)
+            for _ in range(3):
+                torch.testing.assert_close(step([3, 4], [0, 0], [0, 1]), expected)
 
 
 def test_shapes_are_few(random_model, traced: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,8 +137,7 @@ def test_cuda_graphs_equal_plain_steps(random_model, precision) -> None:
     for name, switches in KINDS.items():
         model = at_precision(random_model(N_WORDS, **switches).cuda(), precision)
         record = recorder(model)
-        if name == "experts" and precision == "float32":
-            assert record is None
+        if name == "experts" and record is None:  # its rows are counted on the host
             continue
         steps = [TorchStep(model, model.new_cache(N_SLOTS + 1, CAPACITY), each) for each in (None, record)]
         generator = torch.Generator().manual_seed(0)

@@ -64,7 +64,7 @@ class Engine(Driven):
         self.context_length, self.max_batch, self.tokenizer = context_length, max_batch, tokenizer
         self.precision, self._frozen = precision, frozen
         self.native = NativeDecoder(model, precision, self.model) if frozen and not why_not(model) else None
-        self._record = recorder(self.model) if frozen else None
+        self._recorder = recorder if frozen else None
         self.weights_version = 0
         self._n_submitted = 0
         self._waiting: list[Row] = []
@@ -72,6 +72,7 @@ class Engine(Driven):
         self._sampler: Sampler | None = None
         n_words = self.vocab_size if tokenizer is None else tokenizer.vocab_size
         self._wordless = tuple(range(n_words, self.vocab_size))  # rows of the model that stand for no token
+        self._frozen_weights = list(self.model.parameters())
         self._stamp = self._weights_stamp()
 
     @property
@@ -117,6 +118,8 @@ class Engine(Driven):
 
     def _step(self) -> list[Event]:
         if (stamp := self._weights_stamp()) != self._stamp:
+            if self._frozen:
+                raise FledgeError("the weights of a frozen engine were changed in place", fix="use update_weights")
             self._stamp = stamp
             self._forget()
         try:
@@ -127,8 +130,9 @@ class Engine(Driven):
 
     def _passed(self) -> list[Event]:
         wants_nothing = [row for row in self._waiting if not row.room and row.request.prompt_logprobs is None]
-        events = [Event(row.id, None, self._leave(row)) for row in wants_nothing]
+        self._unheard += [Event(row.id, None, self._leave(row)) for row in wants_nothing]  # told, should this step fail
         self._admit()
+        events: list[Event] = []
         with torch.inference_mode():
             rows, logits = self._reader.read(self._running)
             tokens = [] if logits is None else self._sample(rows, logits)
@@ -155,10 +159,14 @@ class Engine(Driven):
             row.forget()
 
     def _weights_stamp(self) -> int:
-        """Changes with the weights, where they are shared with a model that may train."""
-        if self._frozen or self.precision != "float32":
+        """Changes with the weights, where they are shared with a model that may train.
+
+        Those that are frozen are listed once, for that takes as long as a small step.
+        """
+        if self.precision != "float32":
             return 0
-        return sum(each._version for each in self.model.parameters() if not each.is_inference())
+        weights = self._frozen_weights if self._frozen else self.model.parameters()
+        return sum(each._version for each in weights if not each.is_inference())
 
     def update_weights(self, model: Decoder, version: int) -> None:
         """Go on with the weights of ``model``, of the same sizes; what was read with the old ones is read anew."""
@@ -170,7 +178,9 @@ class Engine(Driven):
         if self.native is not None:
             self.native = NativeDecoder(model, self.precision, self.model)
         self._reader.use(self.model, self.native)
-        self.weights_version, self._stamp = version, self._weights_stamp()
+        self.weights_version = version
+        self._frozen_weights = list(self.model.parameters())
+        self._stamp = self._weights_stamp()
         self._forget()
 
     def logprobs(self, sequences: Sequence[Sequence[int]], progress: Progress | None = None) -> list[Array]:
@@ -196,7 +206,7 @@ class Engine(Driven):
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.model, self.max_batch, self.context_length, self.native, self._record)
+        return Reader(self.model, self.max_batch, self.context_length, self.native, self._recorder)
 
     def _sample(self, rows: Sequence[Row], logits_BV: torch.Tensor) -> list[Token | None]:
         if self._sampler is None or self._sampler.rows != rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -20,8 +20,10 @@ from fledge.model.decoder import Decoder
 PREFILL_TOKENS = 4_096  # tokens of a step's pass over prompts while nobody waits for a next token
 CHUNK_TOKENS = 512  # the same while somebody does
 STEP_TOKENS = 64  # the same where a step of the library reads it together with everybody's next tokens
+STEP_PAIRS = 2**14  # and pairs of such a token and one before its chunk: a pass over prompts is faster at these
 
 
+Recorder = Callable[[Decoder], Record | None]
 Plan = list[tuple[Row, int]]
 """Rows, and how many tokens of each are read."""
 
@@ -30,16 +32,17 @@ class Reader:
     """Feeds a model the tokens of rows, whose keys and values lie in ``slots``."""
 
     def __init__(
-        self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None, record: Record | None
+        self, model: Decoder, n_slots: int, capacity: int, native: NativeDecoder | None, recorder: Recorder | None
     ) -> None:
-        self._record = record
+        self._recorder = recorder
         self.slots = Slots(model.new_cache(n_slots + 1, capacity))
         self.use(model, native)
 
     def use(self, model: Decoder, native: NativeDecoder | None) -> None:
         """Go on with ``model``, of the same sizes; whoever changes it must flush ``slots``."""
         self.model, self.native, self._scorer = model, native, Scorer(model, native)
-        self._torch_step = TorchStep(model, self.slots.cache, self._record)
+        record = None if self._recorder is None else self._recorder(model)
+        self._torch_step = TorchStep(model, self.slots.cache, record)
 
     def admit(self, row: Row) -> None:
         """Give ``row`` a slot, of which one must be free, with what is known of its prompt."""
@@ -165,7 +168,8 @@ def _even_plan(rows: Sequence[Row], budget: int) -> Plan:
 
 def _short(plan: Plan) -> bool:
     """Whether these prompts end with what is read, and are as soon read by a step as by a pass of their own."""
-    return sum(n for _, n in plan) <= STEP_TOKENS and all(n == row.n_unread and not row.scored for row, n in plan)
+    few = sum(n for _, n in plan) <= STEP_TOKENS and sum(n * row.n_read for row, n in plan) <= STEP_PAIRS
+    return few and all(n == row.n_unread and not row.scored for row, n in plan)
 
 
 def _urgency(row: Row) -> tuple[int, int]:

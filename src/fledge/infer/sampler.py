@@ -83,7 +83,7 @@ class Sampler:
             logprobs[self.sampled] = _of(distribution, tokens[self.sampled])
         raw_logprobs = _of(raw, tokens) - raw_total
         told = torch.stack([tokens.double(), logprobs.double(), raw_logprobs.double(), possible.double()], dim=1)
-        # a device is waited for once
+        # one wait for all that is told
         return [Token(int(token), *logprobs) if good else None for token, *logprobs, good in told.tolist()]
 
     def _distribution(self, logits: Tensor, i: int) -> Tensor:

@@ -6,6 +6,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ Record = Callable[[Replay], Replay]
 """Takes what computes a tensor from tensors that stay where they are; gives what computes it again from their values
 of then."""
 
-MOST_RECORDED = 64
+MOST_RECORDED = 128
 """Shapes that are kept recorded; the one that was not used for longest makes room."""
 LEAST_LIMIT = 128
 
@@ -46,7 +47,12 @@ class TorchStep:
 
     def __init__(self, model: Decoder, cache: KVCache, record: Record | None = None) -> None:
         self._model, self._cache, self._record = model, cache, record
-        self._inputs = torch.zeros(5, cache.rows, dtype=torch.int64, device=cache.keys.device)
+        # what is recorded knows addresses alone: these tensors must outlive it
+        self._weights = [] if record is None else [each.detach() for each in model.state_dict().values()]
+        device = cache.keys.device
+        self._inputs = torch.zeros(5 * cache.rows, dtype=torch.int64, device=device)
+        n_logits = 0 if record is None else cache.rows - 1
+        self._logits = torch.empty(n_logits, model.config.vocab_size, device=device)
         self._recorded: OrderedDict[Shape, Replay | None] = OrderedDict()
 
     def __call__(self, tokens: Sequence[int], positions: Sequence[int], slots: Sequence[int]) -> Tensor:
@@ -60,8 +66,15 @@ class TorchStep:
         inputs[2:4] = self._cache.rows - 1
         inputs[:4, place] = tokens, positions, slots, slots
         inputs[4, : len(slots)] = place
-        self._inputs[:, : shape.n_rows].copy_(torch.from_numpy(inputs))
+        given = torch.from_numpy(inputs)
+        if self._inputs.is_cuda:
+            given = given.pin_memory()  # else the host would wait
+        self._inputs_of(shape).copy_(given, non_blocking=True)
         return self._run(shape)[: len(slots)]
+
+    def _inputs_of(self, shape: Shape) -> Tensor:
+        """Tokens, positions, slots that are written, slots that are read, and whose logits: (5, n_rows)."""
+        return self._inputs[: 5 * shape.n_rows].view(5, shape.n_rows)
 
     def _shape(self, slots: Sequence[int], limit: int) -> Shape:
         """Slots that lie between those asked for are read too, for nothing, so that none must be copied; not where
@@ -78,31 +91,39 @@ class TorchStep:
 
     def _run(self, shape: Shape) -> Tensor:
         """The first step of a shape warms up, the second is recorded."""
-        if self._record is None or shape not in self._recorded:
-            if self._record is not None:
-                self._recorded[shape] = None
-                if len(self._recorded) > MOST_RECORDED:
-                    self._recorded.popitem(last=False)
+        if self._record is None:
+            return self._pass(shape)
+        if shape not in self._recorded:
+            self._recorded[shape] = None
+            if len(self._recorded) > MOST_RECORDED:
+                self._recorded.popitem(last=False)
             return self._pass(shape)
         self._recorded.move_to_end(shape)
-        replay = self._recorded[shape]
-        if replay is None:
-            try:
-                replay = self._recorded[shape] = self._record(lambda: self._pass(shape))
-            except RuntimeError as error:
-                warnings.warn(f"steps are not recorded, which makes them slower: {error}", stacklevel=2)
-                self._record = None
-                self._recorded.clear()
-                return self._pass(shape)
+        replay = self._recorded[shape] or self._recording(shape)
         return replay()
+
+    def _recording(self, shape: Shape) -> Replay:
+        """A replay of ``shape``, or what computes it where it cannot be recorded."""
+        assert self._record is not None
+        computed = partial(self._pass, shape)
+        try:
+            replay = self._record(computed)
+        except RuntimeError as error:
+            first = error.__context__ or error  # that of ending the recording hides why
+            warnings.warn(f"some steps are not recorded, which makes them slower: {first}", stacklevel=2)
+            replay = computed
+        self._recorded[shape] = replay
+        return replay
 
     def _pass(self, shape: Shape) -> Tensor:
         """Logits (n_outputs, V) of what ``_inputs`` holds; names no value, so that it can be recorded."""
-        tokens, positions, write, read, order = self._inputs[:, : shape.n_rows]
+        tokens, positions, write, read, order = self._inputs_of(shape)
         seen = read if shape.first is None else slice(shape.first, shape.first + shape.n_rows)
         cache = self._cache.split(write, seen, shape.limit)
         hidden = self._model(tokens[:, None], positions[:, None], cache=cache, output="hidden")
-        return self._model.head(hidden[order[: shape.n_outputs], 0]).float()
+        logits = self._model.head(hidden[order[: shape.n_outputs], 0]).float()
+        # all recorded steps leave them in one place
+        return logits if self._record is None else self._logits[: shape.n_outputs].copy_(logits)
 
 
 def rounded(n: int, most: int) -> int:
