@@ -28,18 +28,27 @@ inline void copy(const From* from, To* to, int n) {
     for (int i = 0; i < n; i += LANES) narrow(to + i, widen(from + i));
 }
 
+inline float greatest(const float* x, int64_t n) {
+    Vec most = splat(x[0]);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) most = choose(load(x + i) > most, load(x + i), most);
+    float found = greatest(most);
+    for (; i < n; i++) found = std::max(found, x[i]);
+    return found;
+}
+
 // Turns scores at the positions from `from` to `to` into e^(score - greatest) and returns 1 / their sum; zeros around
 // them, from 0 up to `padded`.
 template <class Kept>
 inline float soften(const float* scores, int64_t from, int64_t to, int64_t padded, Kept* out) {
-    const float greatest = *std::max_element(scores + from, scores + to);
+    const Vec most = splat(greatest(scores + from, to - from));
     Vec total{};
     IntVec place;
     for (int i = 0; i < LANES; i++) place[i] = i;
     for (int64_t s = 0; s < padded; s += LANES) {
         IntVec at = place + int32_t(s);
         IntVec outside = (at < int32_t(from)) | (at >= int32_t(to));
-        Vec p = choose(outside, Vec{}, exponential(load(scores + s) - splat(greatest)));
+        Vec p = choose(outside, Vec{}, exponential(load(scores + s) - most));
         total += p;
         narrow(out + s, p);
     }
@@ -119,7 +128,7 @@ void attend_rows(const PackedHead<TYPE>& head, const typename Input<TYPE>::Eleme
     const int64_t begin = window ? std::max<int64_t>(0, first + 1 - window) / (2 * LANES) * (2 * LANES) : 0;
     for (int64_t s = begin; s < seen; s += 2 * LANES) {
         Vec sums[2][ROWS];
-        multiply<TYPE, ROWS, 2>(head.k.data() + s * d, d, q, stride, sums);
+        multiply<TYPE, ROWS, 2>(head.k.data() + s * d, d, q, stride, sums, d * LANES);
         for (int m = 0; m < ROWS; m++)
             for (int b = 0; b < 2; b++) store(scores.data() + m * head.padded + s + b * LANES, sums[b][m]);
     }
@@ -128,10 +137,16 @@ void attend_rows(const PackedHead<TYPE>& head, const typename Input<TYPE>::Eleme
         const int64_t to = first + m + 1, from = window ? std::max<int64_t>(0, to - window) : 0;
         scale[m] = soften(scores.data() + m * head.padded + begin, from - begin, to - begin, seen - begin, weights.row(m));
     }
-    for (int block = 0; block < d / LANES; block++) {
-        Vec sums[1][ROWS];
-        const auto* values = head.v.data() + block * head.padded * LANES + begin * LANES;
-        multiply<TYPE, ROWS, 1>(values, seen - begin, weights.row(0), weights.stride, sums);
-        for (int m = 0; m < ROWS; m++) take(m, block * LANES, sums[0][m] * scale[m]);
-    }
+    auto gather = [&](int block, auto n) {
+        constexpr int BLOCKS = n;
+        Vec sums[BLOCKS][ROWS];
+        const auto* values = head.v.data() + (block * head.padded + begin) * LANES;
+        multiply<TYPE, ROWS, BLOCKS>(values, seen - begin, weights.row(0), weights.stride, sums, head.padded * LANES);
+        for (int m = 0; m < ROWS; m++)
+            for (int b = 0; b < BLOCKS; b++) take(m, (block + b) * LANES, sums[b][m] * scale[m]);
+    };
+    int block = 0;
+    if (TYPE != FLOAT32)  // two blocks of values of 512 positions in float32 leave the nearest cache
+        for (; block + 2 <= d / LANES; block += 2) gather(block, std::integral_constant<int, 2>());
+    for (; block < d / LANES; block++) gather(block, std::integral_constant<int, 1>());
 }

@@ -203,7 +203,7 @@ class NativeDecoder:
         if self.precision == "int8":
             scale, weight = quantised(weight)
         packed = packed_weight(
-            (weight + 128).to(torch.uint8) if self.whole else weight.to(getattr(torch, self.precision))
+            weight.add_(128).to(torch.uint8) if self.whole else weight.to(getattr(torch, self.precision))
         )
         self._kept.append(packed)
         n, k = weight.shape

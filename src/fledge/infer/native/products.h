@@ -115,11 +115,11 @@ inline Pairs pairs(const int8_t* p) {
 }
 #endif
 
-// Sums of BLOCKS blocks of outputs over k inputs for ROWS rows; `weight` and `x` are those of the first.
+// Sums of BLOCKS blocks of outputs over k inputs for ROWS rows; `weight` and `x` are those of the first. A block begins
+// `size` weights after the one before.
 template <int TYPE, int ROWS, int BLOCKS, class Weight>
 inline void multiply(const Weight* weight, int64_t k, const typename Input<TYPE>::Element* x, int64_t stride,
-                     Vec (&sums)[BLOCKS][ROWS]) {
-    const int64_t size = k * LANES;
+                     Vec (&sums)[BLOCKS][ROWS], int64_t size) {
     Vec local[BLOCKS][ROWS] = {};  // in registers: `sums` may be the memory that x lies in, for all the compiler knows
     if constexpr (TYPE == FLOAT32) {
         for (int64_t i = 0; i < k; i++) {
@@ -205,7 +205,7 @@ inline void multiply(const uint8_t* weight, int64_t k, const Rounded& x, int row
 template <int TYPE, int ROWS, int BLOCKS>
 inline void multiply(const void* weight, int64_t k, const Inputs<TYPE>& x, int row, Vec (&sums)[BLOCKS][ROWS]) {
     typedef std::conditional_t<TYPE == FLOAT32, float, std::conditional_t<TYPE == INT8, int8_t, uint16_t>> Weight;
-    multiply<TYPE, ROWS, BLOCKS>(static_cast<const Weight*>(weight), k, x.row(row), x.stride, sums);
+    multiply<TYPE, ROWS, BLOCKS>(static_cast<const Weight*>(weight), k, x.row(row), x.stride, sums, k * LANES);
 }
 
 template <int TYPE, int BLOCKS, int MOST, class X, class Take>
