@@ -35,8 +35,10 @@ def at_precision(model: Decoder, precision: Precision) -> Decoder:
 
 def quantised(weight: Tensor) -> tuple[Tensor, Tensor]:
     """``(scale (n,), whole numbers from -127 to 127)``, whose product is ``weight`` (n, k) to half a step."""
-    scale = weight.float().abs().amax(dim=1).clamp_min(1e-30) / 127
-    return scale, (weight.float() / scale[:, None]).round_()
+    weight = weight.float()
+    # several times faster than torch's aminmax, and without a copy for the absolute values
+    scale = torch.maximum(weight.amax(dim=1), -weight.amin(dim=1)).clamp_min(1e-30) / 127
+    return scale, (weight / scale[:, None]).round_()
 
 
 @torch.no_grad()

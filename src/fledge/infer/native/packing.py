@@ -26,7 +26,8 @@ def packed_weight(weight: Tensor) -> Tensor:
 def padded(weight: Tensor, rows: int, columns: int) -> Tensor:
     """``weight`` (n, k) with zeros up to multiples of ``rows`` and ``columns``."""
     n, k = weight.shape
-    return F.pad(weight, (0, -k % columns, 0, -n % rows)).contiguous()
+    lacking = (0, -k % columns, 0, -n % rows)
+    return (F.pad(weight, lacking) if any(lacking) else weight).contiguous()
 
 
 def alternating(gate_and_up: Tensor) -> Tensor:
