@@ -22,7 +22,6 @@ CHUNK_TOKENS = 512  # the same while somebody does
 STEP_TOKENS = 64  # the same where a step of the library reads it together with everybody's next tokens
 STEP_PAIRS = 2**14  # and pairs of such a token and one before its chunk: a pass over prompts is faster at these
 
-
 Recorder = Callable[[Decoder], Record | None]
 Plan = list[tuple[Row, int]]
 """Rows, and how many tokens of each are read."""

@@ -71,13 +71,12 @@ def attend_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, hooks: Hooks 
 def attend_sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     """Attention by torch's fused kernels, which never hold the (T, S) weights; ``mask`` None means causal."""
     b, h, t, d = q.shape
-    if t == 1 and h != k.shape[1] and mask is not None:
+    grouped = h != k.shape[1]
+    if t == 1 and grouped and mask is not None:
         # heads that share keys as so many queries of one head: they are read once, and every kernel can do it
         shared = q.reshape(b, k.shape[1], -1, d)
         return F.scaled_dot_product_attention(shared, k, v, attn_mask=mask).reshape(b, h, t, d)
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=q.shape[1] != k.shape[1]
-    )
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
 
 
 class Attention(nn.Module):

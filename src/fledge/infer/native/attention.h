@@ -28,15 +28,6 @@ inline void copy(const From* from, To* to, int n) {
     for (int i = 0; i < n; i += LANES) narrow(to + i, widen(from + i));
 }
 
-inline float greatest(const float* x, int64_t n) {
-    Vec most = splat(x[0]);
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES) most = choose(load(x + i) > most, load(x + i), most);
-    float found = greatest(most);
-    for (; i < n; i++) found = std::max(found, x[i]);
-    return found;
-}
-
 // Turns scores at the positions from `from` to `to` into e^(score - greatest) and returns 1 / their sum; zeros around
 // them, from 0 up to `padded`.
 template <class Kept>

@@ -1,9 +1,9 @@
 // What of a decoder's work on a CPU is not a product of large matrices: decoder.py packs the weights and calls this.
 //
-// step() takes a few tokens through all layers, mostly one of each request. Reading the weights is what it waits for: they lie in blocks
-// of 16 outputs in the order in which they are used, each is read once for all rows, and the threads meet only where
-// one needs what another computed. normalise(), attend_chunks() and activate() are what lies between the products of
-// a longer text. Which thread computes a value never changes it.
+// step() takes a few tokens through all layers, mostly one of each request. Reading the weights is what it waits for:
+// they lie in blocks of 16 outputs in the order in which they are used, each is read once for all rows, and the threads
+// meet only where one needs what another computed. normalise(), attend_chunks() and activate() are what lies between
+// the products of a longer text. Which thread computes a value never changes it.
 
 #include <cstdint>
 
@@ -400,6 +400,7 @@ void activate(int32_t type, int32_t mlp, const void* up, int32_t rows, int32_t d
         return activate_as(mlp, static_cast<const float*>(up), rows, d_ff, static_cast<float*>(out), of(threads));
     activate_as(mlp, static_cast<const uint16_t*>(up), rows, d_ff, static_cast<uint16_t*>(out), of(threads));
 }
+
 int32_t multiplies_whole_numbers() { return WHOLE; }
 
 // Where whole numbers are multiplied: out (rows, n) = x (rows, k) through `map`, Layer.up where `mlp` is not negative.

@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <vector>
 
 #include "vectors.h"
@@ -72,17 +71,11 @@ class Drawing {
 
     // weight_[i] = e^((logits[i] - greatest) / temperature), 0 where that is as good as 0.
     Weights weigh(const float* logits, float temperature) {
-        const float nothing = -std::numeric_limits<float>::infinity();
-        Vec most = splat(nothing);
-        float greatest = nothing;
-        int i = 0;
-        for (; i + LANES <= n_; i += LANES) most = choose(load(logits + i) > most, load(logits + i), most);
-        for (int lane = 0; lane < LANES; lane++) greatest = std::max(greatest, most[lane]);
-        for (; i < n_; i++) greatest = std::max(greatest, logits[i]);
+        const float greatest = ::greatest(logits, n_);
         double total = 0;
         for (int from = 0; from < n_; from += BLOCK) {
             Vec sums{};
-            for (i = from; i < std::min(from + BLOCK, n_); i += LANES) {
+            for (int i = from; i < std::min(from + BLOCK, n_); i += LANES) {
                 Vec x = (widen(logits + i, n_ - i) - greatest) / temperature;
                 Vec e = choose(x < splat(-87.0f), Vec{}, exponential(x));
                 if (n_ - i < LANES)

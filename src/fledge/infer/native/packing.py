@@ -16,8 +16,7 @@ Linear = tuple[Tensor, Tensor | None]
 
 
 def packed_weight(weight: Tensor) -> Tensor:
-    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2, for
-    whole numbers that are multiplied as such of 4."""
+    """``weight`` (n, k) in the order of ``Linear`` in products.h; n a multiple of 16, k of 2, of uint8 of 4."""
     n, k = weight.shape
     of_lane = {torch.float32: 1, torch.uint8: 4}.get(weight.dtype, 2)
     return weight.view(n // LANES, LANES, k // of_lane, of_lane).permute(0, 2, 1, 3).contiguous()

@@ -152,28 +152,18 @@ inline void multiply(const Weight* weight, int64_t k, const typename Input<TYPE>
         for (int m = 0; m < ROWS; m++) sums[b][m] = local[b][m];
 }
 
-// work(first row, how many) over `rows`, as many at a time as registers hold.
-template <int MOST = MOST_ROWS, class Work>
-inline void by_rows(int rows, const Work& work) {
-    int row = 0;
-    for (; row + MOST <= rows; row += MOST) work(row, std::integral_constant<int, MOST>());
-    switch (rows - row) {
-        case 1: work(row, std::integral_constant<int, 1>()); break;
-        case 2: work(row, std::integral_constant<int, 2>()); break;
-        case 3: work(row, std::integral_constant<int, 3>()); break;
-#if defined(__AVX512F__)
-        case 4: work(row, std::integral_constant<int, 4>()); break;
-        case 5: work(row, std::integral_constant<int, 5>()); break;
-        case 6: work(row, std::integral_constant<int, 6>()); break;
-        case 7: work(row, std::integral_constant<int, 7>()); break;
-#endif
-    }
+// Of ROWS rows from `row` on, with weights that lie together.
+template <int TYPE, int ROWS, int BLOCKS>
+inline void multiply(const void* weight, int64_t k, const Inputs<TYPE>& x, int row, Vec (&sums)[BLOCKS][ROWS]) {
+    typedef std::conditional_t<TYPE == FLOAT32, float, std::conditional_t<TYPE == INT8, int8_t, uint16_t>> Weight;
+    multiply<TYPE, ROWS, BLOCKS>(static_cast<const Weight*>(weight), k, x.row(row), x.stride, sums, k * LANES);
 }
 
 // The same for whole numbers; `weight` has 128 more.
-template <int ROWS, int BLOCKS>
-inline void multiply(const uint8_t* weight, int64_t k, const Rounded& x, int row, Vec (&sums)[BLOCKS][ROWS]) {
+template <int TYPE, int ROWS, int BLOCKS>
+inline void multiply(const void* packed, int64_t k, const Rounded& x, int row, Vec (&sums)[BLOCKS][ROWS]) {
 #if defined(__AVX512VNNI__)
+    const uint8_t* weight = static_cast<const uint8_t*>(packed);
     const int64_t size = k * LANES;
     const int8_t* whole = x.whole.data() + row * x.stride;
     const float* scale = x.scale.data() + int64_t(row) * x.blocks;
@@ -202,10 +192,22 @@ inline void multiply(const uint8_t* weight, int64_t k, const Rounded& x, int row
 #endif
 }
 
-template <int TYPE, int ROWS, int BLOCKS>
-inline void multiply(const void* weight, int64_t k, const Inputs<TYPE>& x, int row, Vec (&sums)[BLOCKS][ROWS]) {
-    typedef std::conditional_t<TYPE == FLOAT32, float, std::conditional_t<TYPE == INT8, int8_t, uint16_t>> Weight;
-    multiply<TYPE, ROWS, BLOCKS>(static_cast<const Weight*>(weight), k, x.row(row), x.stride, sums, k * LANES);
+// work(first row, how many) over `rows`, as many at a time as registers hold.
+template <int MOST = MOST_ROWS, class Work>
+inline void by_rows(int rows, const Work& work) {
+    int row = 0;
+    for (; row + MOST <= rows; row += MOST) work(row, std::integral_constant<int, MOST>());
+    switch (rows - row) {
+        case 1: work(row, std::integral_constant<int, 1>()); break;
+        case 2: work(row, std::integral_constant<int, 2>()); break;
+        case 3: work(row, std::integral_constant<int, 3>()); break;
+#if defined(__AVX512F__)
+        case 4: work(row, std::integral_constant<int, 4>()); break;
+        case 5: work(row, std::integral_constant<int, 5>()); break;
+        case 6: work(row, std::integral_constant<int, 6>()); break;
+        case 7: work(row, std::integral_constant<int, 7>()); break;
+#endif
+    }
 }
 
 template <int TYPE, int BLOCKS, int MOST, class X, class Take>
@@ -216,10 +218,7 @@ inline void some_blocks(const Linear& map, int block, const X& x, int first, int
         constexpr int ROWS = n;
         const int row = first + at;
         Vec sums[BLOCKS][ROWS];
-        if constexpr (std::is_same_v<X, Rounded>)
-            multiply<ROWS, BLOCKS>(weight, map.k, x, row, sums);
-        else
-            multiply<TYPE, ROWS, BLOCKS>(weight, map.k, x, row, sums);
+        multiply<TYPE, ROWS, BLOCKS>(weight, map.k, x, row, sums);
         for (int b = 0; b < BLOCKS; b++) {
             const int output = (block + b) * LANES;
             for (int m = 0; m < ROWS; m++) {

@@ -1,8 +1,10 @@
 // Sixteen numbers at a time, in whatever registers the processor has.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
@@ -60,6 +62,16 @@ inline void narrow(int8_t* p, IntVec v) {
 
 inline Vec choose(IntVec mask, Vec a, Vec b) {
     return reinterpret_cast<Vec>((mask & reinterpret_cast<IntVec>(a)) | (~mask & reinterpret_cast<IntVec>(b)));
+}
+
+// Of n numbers, not counting what is none.
+inline float greatest(const float* x, int64_t n) {
+    Vec most = splat(-std::numeric_limits<float>::infinity());
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) most = choose(load(x + i) > most, load(x + i), most);
+    float found = greatest(most);
+    for (; i < n; i++) found = std::max(found, x[i]);
+    return found;
 }
 
 // Numbers as they are kept, float32 or bfloat16, to float32 and back: to the nearest, ties to even.
